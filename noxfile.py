@@ -1,0 +1,56 @@
+"""Every routine job: `nox -s demo`, `nox -s tests`, `nox -s corpus`, `nox -s types`, `nox -s lint`."""
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["tests", "types", "lint"]
+nox.options.reuse_venv = "yes"
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+SNAPSHOTS = "tests/__snapshots__"
+
+
+def group(name: str) -> tuple[str, ...]:
+    """The requirements of one dependency group."""
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run the two main jobs on real input, with the runtime dependencies alone."""
+    session.install(".")
+    session.run("python", "corpus/source_index.py")
+    session.run("python", "corpus/crawl_site.py")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests and the examples in docstrings; arguments after `--` go to pytest."""
+    session.install("-e", ".", *group("test"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def corpus(session: nox.Session) -> None:
+    """Refresh the snapshots of the corpus and print what changed."""
+    session.install("-e", ".", *group("test"))
+    session.run("pytest", "tests/test_corpus.py", "--snapshot-update", *session.posargs)
+    session.run("git", "status", "--short", "--untracked-files=all", "--", SNAPSHOTS, external=True)
+    session.run("git", "--no-pager", "diff", "--stat", "--patch", "--", SNAPSHOTS, external=True)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types with mypy and pyright; pyproject.toml lists the folders and the settings."""
+    session.install("-e", ".", *group("types"))
+    session.run("mypy", "--strict")
+    session.run("pyright")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, formatting and the layers."""
+    session.install(*group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports", env={"PYTHONPATH": "src"})

@@ -1,0 +1,50 @@
+"""Streaming pipelines inside one Python program, with an exact bound on every hand-off."""
+
+from headrace.dsl.flow import Items
+from headrace.dsl.pipeline import Pipeline, pipeline
+from headrace.dsl.runner import Run, SyncRunner
+from headrace.dsl.step import Step, step
+from headrace.dsl.stream import Stream, stream, zip_streams
+from headrace.engine.events import Event, RunEnded, RunStarted
+from headrace.errors import (
+    ArgumentError,
+    BuildError,
+    DeadlockError,
+    HandleError,
+    HeadraceError,
+    HintError,
+    LengthError,
+    OptionError,
+    RunError,
+    WiringError,
+)
+from headrace.graph.dag import Dag, Edge, Node
+
+__all__ = [
+    "ArgumentError",
+    "BuildError",
+    "Dag",
+    "DeadlockError",
+    "Edge",
+    "Event",
+    "HandleError",
+    "HeadraceError",
+    "HintError",
+    "Items",
+    "LengthError",
+    "Node",
+    "OptionError",
+    "Pipeline",
+    "Run",
+    "RunEnded",
+    "RunError",
+    "RunStarted",
+    "Step",
+    "Stream",
+    "SyncRunner",
+    "WiringError",
+    "pipeline",
+    "step",
+    "stream",
+    "zip_streams",
+]

@@ -1,0 +1,216 @@
+"""The sync driver: everything on the caller's thread, in greenlets where something has to wait.
+
+A fiber that must wait switches straight to the next one that can go on. When none can, the driver looks into its
+mailbox: if a thread is at work for the run, it blocks until that thread has something to say; if none is, every stage
+waits for another, and that is a deadlock, known at once.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from greenlet import getcurrent, greenlet
+
+from headrace.drivers.pools import GeneratorThread, ThreadPool
+from headrace.engine.outcome import Outcome, Stopped
+
+if TYPE_CHECKING:
+    from headrace.engine.ports import Open
+    from headrace.engine.run import Execution
+
+__all__ = ["Hub"]
+
+_context_is_there: contextvars.ContextVar[None] = contextvars.ContextVar("headrace")
+
+
+class Fiber(greenlet):
+    """Code of a run that can wait by itself. It shares the context variables of whoever started the run."""
+
+    def __init__(self, hub: Hub, function: Callable[[], None], label: str) -> None:
+        super().__init__(self._main, hub.root)
+        self.gr_context = hub.context
+        self.hub = hub
+        self.function = function
+        self.label = label
+
+    def _main(self, *_: object) -> None:
+        try:
+            self.function()
+        except Stopped:
+            pass
+        except BaseException as error:
+            self.hub.fail(error)
+        finally:
+            self.hub.forget(self)
+
+    def kill(self) -> None:
+        """Raise Stopped where it waits, and return when it is over."""
+        if self.dead or self is getcurrent():
+            return
+        self.hub.forget(self)
+        if self:  # it has begun
+            self.parent = getcurrent()
+            self.throw(Stopped)
+
+
+class Hub:
+    """The fibers and threads of one run, and who goes on next."""
+
+    def __init__(self) -> None:
+        self.root = getcurrent()
+        _context_is_there.set(None)  # without any variable there is no context that fibers could share
+        self.context = self.root.gr_context
+        self.ready: deque[greenlet] = deque()
+        self.fibers: dict[Fiber, None] = {}
+        self.wakers: dict[greenlet, Callable[[], object]] = {self.root: partial(self.ready.append, self.root)}
+        self.reasons: dict[greenlet, object] = {}
+        self.mail: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self.expected = 0
+        self.threads: list[ThreadPool | GeneratorThread] = []
+        self.closing = False
+        self.run: Execution | None = None
+
+    # -- fibers ------------------------------------------------------------------------------------------------
+
+    def spawn(self, function: Callable[[], None], label: str) -> Fiber:
+        """A fiber that runs `function` when it is handed over to."""
+        fiber = Fiber(self, function, label)
+        self.fibers[fiber] = None
+        self.wakers[fiber] = partial(self.ready.append, fiber)
+        return fiber
+
+    def start(self, function: Callable[[], None], label: str) -> None:
+        """A fiber that runs `function` as soon as it is its turn."""
+        self.ready.append(self.spawn(function, label))
+
+    def forget(self, fiber: Fiber) -> None:
+        """The fiber is over, or about to be."""
+        self.fibers.pop(fiber, None)
+        self.wakers.pop(fiber, None)
+        self.reasons.pop(fiber, None)
+
+    def hand_over(self, fiber: greenlet) -> None:
+        """Let `fiber` run now, and go on when it waits or is over."""
+        self.ready.appendleft(getcurrent())
+        self.reasons.pop(fiber, None)
+        fiber.switch()
+
+    def sleep(self) -> None:
+        """Wait for `hand_over`."""
+        self._switch()
+
+    def wait(self, waiting: list[Callable[[], object]], reason: object) -> None:
+        """Leave a wake-up call in `waiting` and wait for it. May return early."""
+        me = getcurrent()
+        waker = self.wakers.get(me)
+        if waker is None:  # killed, and waiting again in a `finally`
+            raise Stopped
+        waiting.append(waker)
+        self.reasons[me] = reason
+        self._switch()
+        if me is self.root and self.run is not None and self.run.failure is not None:
+            raise Stopped
+
+    def run_until(self, done: Callable[[], bool]) -> None:
+        """Let fibers take turns until `done`."""
+        while not done():
+            self._switch()
+
+    def fail(self, error: BaseException) -> None:
+        """A fiber broke."""
+        if self.run is not None:
+            self.run.fail(error)
+
+    def _switch(self) -> None:
+        """Let the next fiber go on that can."""
+        if self.closing:
+            raise Stopped
+        ready = self.ready
+        while True:
+            while ready:
+                fiber = ready.popleft()
+                if not fiber.dead:
+                    if fiber is not getcurrent():
+                        fiber.switch()
+                    return
+            if self.expected:
+                self.mail.get()()
+            else:
+                self._locked()
+                return
+
+    def _locked(self) -> None:
+        """Nobody can go on and nothing is under way."""
+        self.fail(self.run.deadlock([reason for reason in self.reasons.values()]))
+        if getcurrent() is not self.root:
+            self.root.switch()
+
+    # -- threads -----------------------------------------------------------------------------------------------
+
+    def post(self, message: Callable[[], None]) -> None:
+        """Have `message` called in the run's own thread."""
+        self.mail.put(message)
+
+    def expect(self, messages: int) -> None:
+        """So many more messages will come without anything else happening first."""
+        self.expected += messages
+
+    def pool(self, label: str) -> ThreadPool:
+        """Threads for the calls of one step."""
+        pool = ThreadPool(self, label)
+        self.threads.append(pool)
+        return pool
+
+    def puller(
+        self,
+        open: Open,
+        done: Callable[[Outcome], None],
+        heard: Callable[[], None],
+        failed: Callable[[BaseException], None],
+        label: str,
+    ) -> GeneratorThread:
+        """A thread for one generator."""
+        thread = GeneratorThread(self, open, done, heard, failed, self._server(label), label)
+        self.threads.append(thread)
+        return thread
+
+    def _server(self, label: str) -> Callable[[Callable[[], None]], None]:
+        """A fiber that does one job after the other, so that a job may wait."""
+        jobs: deque[Callable[[], None]] = deque()
+
+        def serve() -> None:
+            while True:
+                while jobs:
+                    jobs.popleft()()
+                self.sleep()
+
+        fibers: list[Fiber] = []
+
+        def do(job: Callable[[], None]) -> None:
+            jobs.append(job)
+            if not fibers:
+                fibers.append(self.spawn(serve, label))
+            self.ready.append(fibers[0])
+
+        return do
+
+    # -- the end -----------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Stop every fiber and thread, and wait for them."""
+        self.closing = True
+        for fiber in reversed(list(self.fibers)):
+            fiber.kill()
+        for thread in self.threads:
+            if isinstance(thread, GeneratorThread):
+                thread.stop()
+        for thread in self.threads:
+            thread.close()
+        while not self.mail.empty():
+            self.mail.get()()
+        self.ready.clear()

@@ -1,0 +1,1 @@
+"""What the user writes: steps, streams and pipelines, recorded as a trace."""

@@ -1,0 +1,173 @@
+"""What a step and a pipeline have in common: both can be run, joined with `|`, and called in a pipeline body."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+
+from headrace.errors import ArgumentError, WiringError
+from headrace.graph.dag import Dag, Program
+
+if TYPE_CHECKING:
+    from headrace.dsl.pipeline import Pipeline
+    from headrace.dsl.stream import Stream
+
+__all__ = ["Flow", "Items"]
+
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+A = TypeVar("A")
+B = TypeVar("B")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Items(Iterator[T_co]):
+    """The items of a run, as they are asked for. Leaving it early, also as a context manager, stops the run.
+
+    >>> from headrace import step
+    >>> @step
+    ... def numbers(count: int):
+    ...     yield from range(count)
+    >>> with numbers.iter(1_000_000) as items:
+    ...     print(next(items), next(items))
+    0 1
+    """
+
+    def __init__(self, items: Iterator[T_co]) -> None:
+        self._items = items
+
+    def __iter__(self) -> Iterator[T_co]:
+        return self._items  # a `for` loop pays for no wrapper
+
+    def __next__(self) -> T_co:
+        return next(self._items)
+
+    def __enter__(self) -> Items[T_co]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the run: everything in flight is cancelled and waited for, everything open is closed."""
+        close: Callable[[], None] = getattr(self._items, "close")  # noqa: B009  # it is a generator
+        close()
+
+
+class Flow(ABC, Generic[P, R]):
+    """Something that takes parameters and gives a value or a stream: a step or a pipeline."""
+
+    name: str
+
+    @property
+    @abstractmethod
+    def _program(self) -> Program:
+        """The compiled form."""
+
+    @property
+    @abstractmethod
+    def _parameters(self) -> inspect.Signature:
+        """The parameters of `run`."""
+
+    @property
+    def dag(self) -> Dag:
+        """The compiled graph: everything that was decided at build, as data.
+
+        >>> from headrace import step
+        >>> step("double", fn=lambda number: number * 2).dag.node("double/double").kind
+        'value'
+        """
+        return self._program.dag
+
+    @overload
+    def run(self: Flow[P, Stream[T]], *args: P.args, **kwargs: P.kwargs) -> list[T]: ...
+    @overload
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """Run to the end in the calling thread, and give the result: the value, or a list of a stream's items.
+
+        Raises:
+            ArgumentError: the arguments are not those of the pipeline.
+            DeadlockError: every stage waits for another.
+            Exception: whatever a step raises, as it is, with a note that says which step and item.
+
+        >>> from headrace import step
+        >>> @step
+        ... def squares(count: int):
+        ...     for number in range(count):
+        ...         yield number * number
+        >>> squares.run(4)
+        [0, 1, 4, 9]
+        """
+        from headrace.drivers.runner import run
+
+        return run(self._program, self._bind(args, kwargs))
+
+    def iter(self: Flow[P, Stream[T]], *args: P.args, **kwargs: P.kwargs) -> Items[T]:
+        """The items of the stream that the pipeline gives, as they are asked for.
+
+        Nothing runs before the first item is asked for. Leaving early stops and closes everything.
+
+        Raises:
+            ArgumentError: the arguments are not those of the pipeline.
+            WiringError: the pipeline gives a value, not a stream.
+
+        >>> from headrace import step
+        >>> @step
+        ... def forever():
+        ...     number = 0
+        ...     while True:
+        ...         yield (number := number + 1)
+        >>> for number in forever.iter():
+        ...     if number == 3:
+        ...         break
+        >>> number
+        3
+        """
+        from headrace.drivers.runner import iterate
+
+        if self._program.dag.returns != "stream":
+            raise WiringError(f"pipeline '{self.name}': gives {self._program.dag.returns}, not a stream; use run()")
+        return Items(iterate(self._program, self._bind(args, kwargs)))
+
+    @overload
+    def __or__(self: Flow[P, Stream[A]], other: Callable[[Stream[A]], B], /) -> Pipeline[P, B]: ...
+    @overload
+    def __or__(self: Flow[P, Stream[A]], other: Callable[[A], Stream[B]], /) -> Pipeline[P, Stream[B]]: ...
+    @overload
+    def __or__(
+        self: Flow[P, Stream[A]], other: Callable[[A], Coroutine[Any, Any, B]], /
+    ) -> Pipeline[P, Stream[B]]: ...
+    @overload
+    def __or__(self: Flow[P, Stream[A]], other: Callable[[A], B], /) -> Pipeline[P, Stream[B]]: ...
+    def __or__(self, other: Any, /) -> Any:
+        """This flow's stream into `other`: whole if its parameter is hinted as an iterator, else item by item.
+
+        Raises: BuildError: what this gives does not fit what `other` takes.
+
+        >>> from headrace import step
+        >>> @step
+        ... def numbers(count: int):
+        ...     yield from range(count)
+        >>> (numbers | str | sum_of_lengths).run(11)
+        12
+        """
+        from headrace.dsl.pipeline import join
+
+        return join(self, other)
+
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The values of the parameter nodes."""
+        try:
+            bound = self._parameters.bind(*args, **kwargs)
+        except TypeError as error:
+            raise ArgumentError(f"pipeline '{self.name}': {error}; it takes {self._parameters}") from None
+        bound.apply_defaults()
+        return {f"{self.name}({name})": value for name, value in bound.arguments.items()}
+
+
+def sum_of_lengths(texts: Iterator[str]) -> int:  # for the example above
+    return sum(map(len, texts))

@@ -1,0 +1,70 @@
+"""Running with options: a runner watches a run and reports on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+
+from headrace.dsl.flow import Flow
+
+if TYPE_CHECKING:
+    from headrace.drivers.runner import Observer
+    from headrace.dsl.stream import Stream
+    from headrace.engine.report import Report
+
+__all__ = ["Run", "SyncRunner"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Run(Generic[R]):
+    """A run that went well: its `result`, and its `report` in numbers of items.
+
+    >>> from headrace import SyncRunner, step
+    >>> @step
+    ... def numbers(count: int):
+    ...     yield from range(count)
+    >>> run = SyncRunner().execute(numbers, 3)
+    >>> run.result, run.report.node("numbers/numbers").items_out
+    ([0, 1, 2], 3)
+    """
+
+    result: R
+    report: Report
+
+
+class SyncRunner:
+    """Runs pipelines in the calling thread, counts, and tells observers.
+
+    Args:
+        observers: Functions that are called with each event: `RunStarted`, then `RunEnded`. One that raises is
+            logged and not called again; the run goes on.
+
+    >>> from headrace import RunEnded, SyncRunner, step
+    >>> events = []
+    >>> SyncRunner(observers=[events.append]).execute(step("length", fn=len), "four").result
+    4
+    >>> [type(event).__name__ for event in events]
+    ['RunStarted', 'RunEnded']
+    """
+
+    def __init__(self, *, observers: Iterable[Observer] = ()) -> None:
+        self.observers = tuple(observers)
+
+    @overload
+    def execute(self, pipeline: Flow[P, Stream[T]], /, *args: P.args, **kwargs: P.kwargs) -> Run[list[T]]: ...
+    @overload
+    def execute(self, pipeline: Flow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Run[R]: ...
+    def execute(self, pipeline: Flow[Any, Any], /, *args: Any, **kwargs: Any) -> Run[Any]:
+        """Run to the end, as `pipeline.run(...)` does, and report.
+
+        Raises: what `pipeline.run(...)` raises.
+        """
+        from headrace.drivers.runner import observed
+
+        result, report = observed(pipeline._program, pipeline._bind(args, kwargs), self.observers)
+        return Run(result, report)

@@ -1,0 +1,187 @@
+"""`@step`: a plain function or generator, with options."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
+
+from headrace.dsl.flow import Flow
+from headrace.dsl.trace import current_trace
+from headrace.errors import WiringError
+from headrace.graph.hints import Callee, name_of, place_of, read
+from headrace.graph.options import Executor, Options
+
+if TYPE_CHECKING:
+    from headrace.dsl.stream import Stream
+    from headrace.graph.dag import Program
+
+__all__ = ["Step", "StepOptions", "as_step", "checked_name", "step"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+
+
+class StepOptions(TypedDict, total=False):
+    """The options of a step. `max_in_flight` is in items, `concurrency` in calls at once."""
+
+    max_in_flight: int
+    concurrency: int | None
+    ordered: bool
+    executor: Executor
+
+
+class NamedStepOptions(StepOptions, total=False):
+    """The options of a step, and its name."""
+
+    name: str
+
+
+class Step(Flow[P, R_co]):
+    """A function that can be put into pipelines. Outside of a pipeline body it is still its function.
+
+    Made by `step`; not by hand.
+
+    >>> from headrace import step
+    >>> @step(max_in_flight=3)
+    ... def double(number: int) -> int:
+    ...     return number * 2
+    >>> double(4), double
+    (8, <step 'double'>)
+    """
+
+    def __init__(self, function: Callable[P, R_co], name: str | None, options: Options) -> None:
+        self.function = function
+        self.callee: Callee = read(function, name)
+        self.name = self.callee.name
+        self.settings = options
+        functools.update_wrapper(self, function, updated=())
+
+    def __repr__(self) -> str:
+        return f"<step '{self.name}'>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Call the function; in a pipeline body: record the call, and give a handle of what it will give."""
+        trace = current_trace()
+        if trace is None:
+            return self.function(*args, **kwargs)
+        return cast(R_co, trace.call(self.callee, self.function, self.settings, args, kwargs))
+
+    def options(self, **changes: Unpack[NamedStepOptions]) -> Step[P, R_co]:
+        """A copy with other options; the step itself does not change.
+
+        Raises: OptionError: an option has a value that it cannot have.
+
+        >>> from headrace import step
+        >>> fetch = step("fetch", fn=len)
+        >>> fetch.options(max_in_flight=10).settings.max_in_flight, fetch.settings.max_in_flight
+        (10, 1)
+        """
+        values: dict[str, Any] = dict(changes)
+        name = checked_name(values.pop("name", self.name), place_of(self.function))
+        return Step(self.function, name, self.settings.changed(values, str(self.callee)))
+
+    @functools.cached_property
+    def _program(self) -> Program:
+        from headrace.dsl.pipeline import pipeline_of_step
+
+        return pipeline_of_step(self)._program
+
+    @property
+    def _parameters(self) -> inspect.Signature:
+        return self.callee.signature or inspect.Signature()
+
+
+class StepMaker(Protocol):
+    """What `step` with options gives: it makes a step of the function that it decorates."""
+
+    @overload
+    def __call__(self, function: Callable[P, AsyncIterator[T]], /) -> Step[P, Stream[T]]: ...
+    @overload
+    def __call__(self, function: Callable[P, Iterator[T]], /) -> Step[P, Stream[T]]: ...
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, T]], /) -> Step[P, T]: ...
+    @overload
+    def __call__(self, function: Callable[P, T], /) -> Step[P, T]: ...
+
+
+@overload
+def step(function: Callable[P, AsyncIterator[T]], /) -> Step[P, Stream[T]]: ...
+@overload
+def step(function: Callable[P, Iterator[T]], /) -> Step[P, Stream[T]]: ...
+@overload
+def step(function: Callable[P, Coroutine[Any, Any, T]], /) -> Step[P, T]: ...
+@overload
+def step(function: Callable[P, T], /) -> Step[P, T]: ...
+@overload
+def step(name: str, /, *, fn: Callable[P, AsyncIterator[T]], **options: Unpack[StepOptions]) -> Step[P, Stream[T]]: ...
+@overload
+def step(name: str, /, *, fn: Callable[P, Iterator[T]], **options: Unpack[StepOptions]) -> Step[P, Stream[T]]: ...
+@overload
+def step(name: str, /, *, fn: Callable[P, Coroutine[Any, Any, T]], **options: Unpack[StepOptions]) -> Step[P, T]: ...
+@overload
+def step(name: str, /, *, fn: Callable[P, T], **options: Unpack[StepOptions]) -> Step[P, T]: ...
+@overload
+def step(name: str, /, **options: Unpack[StepOptions]) -> StepMaker: ...
+@overload
+def step(**options: Unpack[NamedStepOptions]) -> StepMaker: ...
+def step(function_or_name: Any = None, /, *, fn: Any = None, name: Any = None, **options: Any) -> Any:
+    """Make a step of a function: `@step`, `@step(max_in_flight=30)`, `@step("name")` or `step("name", fn=function)`.
+
+    A generator function, or one hinted `-> Iterator[T]`, gives a stream of `T`; any other function gives a value.
+
+    Args:
+        name: What the step is called in paths and messages; default: the function's own name.
+        fn: The function, where `step` is not used as a decorator.
+        max_in_flight: How many items the step may be asked for that its consumer has not taken yet; default 1.
+        concurrency: How many calls may run at once; default `max_in_flight`. With `executor="thread"` only.
+        ordered: False: results of threads in the order in which they are ready, not in input order.
+        executor: "inline" or "thread".
+
+    Raises:
+        OptionError: an option has a value that it cannot have.
+        WiringError: what was given is not a function.
+
+    >>> from headrace import step
+    >>> @step
+    ... def words(text: str):
+    ...     yield from text.split()
+    >>> words.run("to be")
+    ['to', 'be']
+    >>> step("length", fn=len).run("four")
+    4
+    """
+    if isinstance(function_or_name, str):
+        name, function = function_or_name, fn
+    else:
+        function = function_or_name if function_or_name is not None else fn
+    if function is None and fn is None and function_or_name is None or isinstance(function_or_name, str) and fn is None:
+        return functools.partial(_made, name=name, options=options)
+    return _made(function, name=name, options=options)
+
+
+def _made(function: Any, name: str | None, options: dict[str, Any]) -> Step[Any, Any]:
+    if isinstance(function, Step):
+        return function.options(**({"name": name} if name else {}), **options)
+    if not callable(function):
+        raise WiringError(f"step: needs a function, got {function!r}; decorate a function or pass one as fn=")
+    place = place_of(function)
+    name = checked_name(name, place) if name is not None else name_of(function)
+    return Step(function, name, Options().changed(options, f"step '{name}' ({place})"))
+
+
+def checked_name(name: object, place: str) -> str:
+    """`name`, if it can be the name of a step or pipeline."""
+    if not isinstance(name, str) or not name.strip() or any(symbol in name for symbol in "/#()"):
+        raise WiringError(
+            f"step {name!r} ({place}): a name must be text without '/', '#', '(' and ')', got {name!r}; choose another"
+        )
+    return name
+
+
+def as_step(function: Any) -> Step[Any, Any]:
+    """`function` itself if it is a step, else a step of it: plain functions are accepted wherever a step is."""
+    return function if isinstance(function, Step) else _made(function, None, {})

@@ -1,0 +1,275 @@
+"""`Stream`: the typed handle of a stream in a pipeline body."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple, cast, overload
+
+from headrace.dsl.flow import Flow
+from headrace.dsl.step import Step, as_step
+from headrace.dsl.trace import Handle, Trace, Value, called_at, current_trace
+from headrace.errors import HandleError, HintError, OptionError, WiringError
+from headrace.graph.dag import Kind
+from headrace.graph.draft import Given
+from headrace.graph.hints import describe, holds, item_of, iterates
+
+__all__ = ["Stream", "as_stream", "stream", "zip_streams"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+R = TypeVar("R")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+Ts = TypeVarTuple("Ts")
+
+
+class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
+    """A stream of items of type `T`, in a pipeline body. To the type checkers it is an iterator of them.
+
+    >>> from headrace import Stream, pipeline, step, stream
+    >>> @pipeline
+    ... def shout(words: list[str]) -> Stream[str]:
+    ...     return stream(words).filter(str.isalpha).map(str.upper)
+    >>> shout.run(["to", "be", "!"])
+    ['TO', 'BE']
+    """
+
+    def _what(self) -> str:
+        return f"the stream of '{self._id}'"
+
+    def __iter__(self) -> Iterator[T_co]:
+        self._misused("iterates", "use .map(step), or pass it to a step that takes an iterator")
+
+    def __next__(self) -> T_co:
+        self._misused("takes an item of", "use .map(step), or pass it to a step that takes an iterator")
+
+    def __aiter__(self) -> AsyncIterator[T_co]:
+        self._misused("iterates", "use .map(step), or pass it to a step that takes an iterator")
+
+    async def __anext__(self) -> T_co:
+        self._misused("takes an item of", "use .map(step), or pass it to a step that takes an iterator")
+
+    @overload
+    def map(
+        self, fn: Callable[Concatenate[T_co, P], Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Stream[R]: ...
+    @overload
+    def map(self, fn: Callable[Concatenate[T_co, P], R], /, *args: P.args, **kwargs: P.kwargs) -> Stream[R]: ...
+    def map(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """What `fn(item, *args, **kwargs)` gives, for each item. `args` may be parameters or values of other steps.
+
+        Raises: BuildError: `fn` does not take these arguments.
+
+        >>> from headrace import Stream, pipeline, stream
+        >>> @pipeline
+        ... def powers(exponent: int) -> Stream[int]:
+        ...     return stream([1, 2, 3]).map(pow, exponent)
+        >>> powers.run(2)
+        [1, 4, 9]
+        """
+        return self._per_item("map", fn, args, kwargs)
+
+    @overload
+    def flat_map(
+        self, fn: Callable[Concatenate[T_co, P], AsyncIterator[R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Stream[R]: ...
+    @overload
+    def flat_map(
+        self, fn: Callable[Concatenate[T_co, P], Iterable[R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Stream[R]: ...
+    def flat_map(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """All that the iterables `fn(item, *args, **kwargs)` give, one after the other.
+
+        Raises: BuildError: `fn` does not take these arguments, or gives nothing that can be iterated.
+
+        >>> from headrace import Stream, pipeline, stream
+        >>> @pipeline
+        ... def words(lines: list[str]) -> Stream[str]:
+        ...     return stream(lines).flat_map(str.split)
+        >>> words.run(["to be", "or not"])
+        ['to', 'be', 'or', 'not']
+        """
+        return self._per_item("flat_map", fn, args, kwargs)
+
+    def starmap(self: Stream[tuple[*Ts]], fn: Callable[[*Ts], R], /) -> Stream[R]:
+        """What `fn(*item)` gives, for each item.
+
+        Raises: BuildError: `fn` does not take as many arguments, or other types.
+
+        >>> from headrace import Stream, pipeline, stream
+        >>> @pipeline
+        ... def sums(pairs: list[tuple[int, int]]) -> Stream[int]:
+        ...     return stream(pairs).starmap(int.__add__)
+        >>> sums.run([(1, 2), (3, 4)])
+        [3, 7]
+        """
+        step = self._step("starmap", fn)
+        return cast("Stream[R]", self._trace.spread(self, step.callee, step.function, step.settings))
+
+    def filter(
+        self, fn: Callable[Concatenate[T_co, P], object], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Stream[T_co]:
+        """The items for which `fn(item, *args, **kwargs)` is true.
+
+        Raises: BuildError: `fn` does not take these arguments.
+
+        >>> from headrace import Stream, pipeline, stream
+        >>> @pipeline
+        ... def letters(text: str) -> Stream[str]:
+        ...     return stream(text).filter(str.isalpha)
+        >>> letters.run("a1b")
+        ['a', 'b']
+        """
+        return cast("Stream[T_co]", self._per_item("filter", fn, args, kwargs))
+
+    def batched(self, n: int, /) -> Stream[tuple[T_co, ...]]:
+        """Tuples of `n` items; the last one may be shorter.
+
+        Raises: OptionError: `n` is not a whole number of 1 or more.
+
+        >>> from headrace import Stream, pipeline, stream
+        >>> @pipeline
+        ... def pairs(numbers: list[int]) -> Stream[tuple[int, ...]]:
+        ...     return stream(numbers).batched(2)
+        >>> pairs.run([1, 2, 3])
+        [(1, 2), (3,)]
+        """
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise OptionError(
+                f"pipeline '{self._trace.name}' ({called_at()}): batched must get a whole number of 1 or more, got {n!r}"
+            )
+        inputs = (Given("items", "stream", self._id, hint=self._hint), Given("n", constant=n))
+        self._trace._check_own(self)
+        return cast(
+            "Stream[tuple[T_co, ...]]",
+            self._trace.built_in("batch", "stream", tuple[self._hint, ...], inputs, "batched"),
+        )
+
+    def collect(self) -> list[T_co]:
+        """All items in a list: a value, which is there when the stream has ended.
+
+        >>> from headrace import pipeline, stream
+        >>> @pipeline
+        ... def total(numbers: list[int]) -> int:
+        ...     return adds(stream(numbers).collect())
+        >>> total.run([1, 2, 3])
+        6
+        """
+        self._trace._check_own(self)
+        inputs = (Given("items", "stream", self._id, hint=self._hint),)
+        return cast("list[T_co]", self._trace.built_in("collect", "value", list[self._hint], inputs))  # type: ignore[name-defined]
+
+    def _per_item(self, kind: Kind, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        step = self._step(kind, fn)
+        return self._trace.per_item(kind, self, step.callee, step.function, step.settings, args, kwargs)
+
+    def _step(self, method: str, fn: Any) -> Step[Any, Any]:
+        if isinstance(fn, Flow) and not isinstance(fn, Step):
+            raise WiringError(
+                f"pipeline '{self._trace.name}' ({called_at()}): .{method} takes a step or a function, got pipeline "
+                f"'{fn.name}'; call the pipeline with the stream, or join it with |"
+            )
+        if not callable(fn):
+            raise WiringError(
+                f"pipeline '{self._trace.name}' ({called_at()}): .{method} takes a step or a function, got {fn!r}"
+                "; pass the function itself, and its extra arguments after it"
+            )
+        return as_step(fn)
+
+
+def stream(items: Iterable[T], /) -> Stream[T]:
+    """A stream of the items of a stream, a parameter, a value that can be iterated, or a constant.
+
+    Raises:
+        HandleError: it is used outside of a pipeline body.
+        HintError: what was given cannot be iterated.
+        WiringError: what was given can be iterated only once, so that a second run would find it empty.
+
+    >>> from headrace import Stream, pipeline, stream
+    >>> @pipeline
+    ... def lengths(words: list[str]) -> Stream[int]:
+    ...     return stream(words).map(len)
+    >>> lengths.run(["to", "be", "not"])
+    [2, 2, 3]
+    """
+    trace = current_trace()
+    if trace is None:
+        raise HandleError("stream(...): makes a stream in a pipeline body only; decorate the function with @pipeline")
+    return cast("Stream[T]", as_stream(trace, items))
+
+
+def as_stream(trace: Trace, items: Any) -> Stream[Any]:
+    """`items` as a stream of that trace."""
+    if isinstance(items, Stream):
+        trace._check_own(items)
+        return items
+    where = f"pipeline '{trace.name}' ({called_at()})"
+    if isinstance(items, Value):
+        trace._check_own(items)
+        hint, given = items._hint, Given("items", "value", items._id, hint=items._hint)
+        if not iterates(hint):
+            raise HintError(f"{where}: stream() needs something that can be iterated, got {describe(hint)}; give a list")
+    else:
+        hint, given = Any, Given("items", constant=items)
+        _check_constant_items(where, items)
+    return cast("Stream[Any]", trace.built_in("iterate", "stream", item_of(hint), (given,), "stream"))
+
+
+def _check_constant_items(where: str, items: Any) -> None:
+    if isinstance(items, Iterator):
+        raise WiringError(
+            f"{where}: stream() got {type(items).__name__}, which can be read only once, so a second run would find it "
+            "empty; give a list, or a step that makes it"
+        )
+    if not isinstance(items, Iterable):
+        raise HintError(
+            f"{where}: stream() needs something that can be iterated, got {items!r}; "
+            "give a list, a stream, or a call of a step"
+        )
+    if isinstance(items, (list, tuple, set, frozenset)) and any(isinstance(item, Handle) for item in items):
+        raise HandleError(f"{where}: stream() got a {type(items).__name__} with handles in it; pass one handle")
+
+
+@overload
+def zip_streams(a: Iterable[A], b: Iterable[B], /) -> Stream[tuple[A, B]]: ...
+@overload
+def zip_streams(a: Iterable[A], b: Iterable[B], c: Iterable[C], /) -> Stream[tuple[A, B, C]]: ...
+@overload
+def zip_streams(a: Iterable[A], b: Iterable[B], c: Iterable[C], d: Iterable[D], /) -> Stream[tuple[A, B, C, D]]: ...
+@overload
+def zip_streams(
+    a: Iterable[Any], b: Iterable[Any], c: Iterable[Any], d: Iterable[Any], /, *more: Iterable[Any]
+) -> Stream[tuple[Any, ...]]: ...
+def zip_streams(*streams: Any) -> Any:
+    """Tuples of one item from each stream. Streams of different length are an error, raised when one ends early.
+
+    Raises:
+        HandleError: it is used outside of a pipeline body.
+        WiringError: there are fewer than two streams.
+
+    >>> from headrace import Stream, pipeline, stream, zip_streams
+    >>> @pipeline
+    ... def lengths(words: list[str]) -> Stream[tuple[str, int]]:
+    ...     found = stream(words)
+    ...     return zip_streams(found, found.map(len))
+    >>> lengths.run(["to", "not"])
+    [('to', 2), ('not', 3)]
+    """
+    trace = current_trace()
+    if trace is None:
+        raise HandleError("zip_streams(...): zips streams in a pipeline body only; decorate the function with @pipeline")
+    if len(streams) < 2:
+        raise WiringError(
+            f"pipeline '{trace.name}' ({called_at()}): zip_streams needs 2 streams or more, got {len(streams)}"
+            "; to iterate one, use stream(...)"
+        )
+    parts = [as_stream(trace, one) for one in streams]
+    inputs = tuple(Given(f"{index}", "stream", one._id, hint=one._hint) for index, one in enumerate(parts))
+    return trace.built_in("zip", "stream", tuple[tuple(one._hint for one in parts)], inputs)  # type: ignore[misc]
+
+
+def adds(numbers: list[int]) -> int:  # for the example above
+    return sum(numbers)

@@ -1,0 +1,388 @@
+"""Recording: what a pipeline body does with its handles becomes drafts of nodes.
+
+Lives here: the trace of one body, the handle of a value, and how a call's arguments become a node's inputs. Must not
+live here: checks that a compiled pipeline needs too (graph/check.py), or the syntax (step.py, stream.py, pipeline.py).
+"""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from headrace.errors import HandleError, HintError, WiringError
+from headrace.graph.dag import Kind
+from headrace.graph.draft import Draft, Given, Recording
+from headrace.graph.hints import Callee, bind_variables, describe, item_of, iterates, substitute, takes_stream
+from headrace.graph.options import Options
+
+__all__ = ["Handle", "Trace", "Value", "called_at", "current_trace", "tracing"]
+
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ITEM = object()  # stands for the item in the arguments of a per-item call
+_current: contextvars.ContextVar[Trace | None] = contextvars.ContextVar("headrace trace", default=None)
+
+
+def called_at() -> str:
+    """File name and line of the innermost code that is not headrace's own."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def current_trace() -> Trace | None:
+    """The trace of the pipeline body that is running, if one is."""
+    return _current.get()
+
+
+@contextmanager
+def tracing(trace: Trace) -> Iterator[None]:
+    """Within it, calls of steps are recorded in `trace`."""
+    token = _current.set(trace)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+class Handle:
+    """What a pipeline body has in place of data: the node that will give it, and the type of it (or of its items)."""
+
+    def __init__(self, trace: Trace, id: str, hint: Any) -> None:
+        self._trace = trace
+        self._id = id
+        self._hint = hint
+
+    def __repr__(self) -> str:
+        return f"<{self._what()}>"
+
+    def _what(self) -> str:
+        return f"the value of '{self._id}'"
+
+    def _misused(self, doing: str, fix: str) -> NoReturn:
+        raise HandleError(
+            f"pipeline '{self._trace.name}' ({called_at()}): {doing} {self._what()}, which is not there yet while the "
+            f"body is recorded; {fix}"
+        )
+
+    def __bool__(self) -> bool:
+        self._misused("branches on", "decide inside a step")
+
+    def __eq__(self, other: object) -> bool:
+        self._misused("compares", "compare inside a step")
+
+    __hash__ = object.__hash__
+
+
+def _refuse(symbol: str) -> Callable[..., Any]:
+    def refused(self: Handle, *_: object) -> NoReturn:
+        self._misused(f"uses {symbol} on", "do that inside a step")
+
+    return refused
+
+
+OPERATORS = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "truediv": "/",
+    "floordiv": "//",
+    "mod": "%",
+    "pow": "**",
+    "matmul": "@",
+    "and": "&",
+    "or": "|",
+    "xor": "^",
+    "lshift": "<<",
+    "rshift": ">>",
+}
+SYMBOLS = {
+    **{f"__{name}__": symbol for name, symbol in OPERATORS.items()},
+    **{f"__r{name}__": symbol for name, symbol in OPERATORS.items()},
+    **{f"__{name}__": symbol for name, symbol in {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "ne": "!="}.items()},
+    **{f"__{name}__": symbol for name, symbol in {"neg": "-", "pos": "+", "invert": "~", "abs": "abs()"}.items()},
+    **{f"__{name}__": f"{name}()" for name in ("len", "int", "float", "index", "complex", "round")},
+    **{"__getitem__": "[...]", "__contains__": "in", "__call__": "a call"},
+}
+for _name, _symbol in SYMBOLS.items():
+    setattr(Handle, _name, _refuse(_symbol))
+
+
+class Value(Handle):
+    """The handle of a value that a step will give, or of a pipeline's parameter."""
+
+    def __iter__(self) -> Iterator[Any]:
+        self._misused("iterates", "use stream(...) on it, or iterate inside a step")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        self._misused(f"reads .{name} of", f"read it inside a step{_stream_method_fix(name)}")
+
+
+def _stream_method_fix(name: str) -> str:
+    return f", or write stream(...).{name} to make a stream of it" if name in STREAM_METHODS else ""
+
+
+STREAM_METHODS = ("map", "flat_map", "starmap", "filter", "batched", "collect")
+
+
+class Trace:
+    """The nodes that one pipeline body records, sub-pipelines included."""
+
+    def __init__(self, name: str, make_stream: Callable[[Trace, str, Any], Handle]) -> None:
+        self.name = name
+        self.make_stream = make_stream
+        self.drafts: dict[str, Draft] = {}
+        self.path = name
+        self.uses: dict[str, int] = {}
+        self.place: str | None = None  # where the call stands, if not in the code that is running
+
+    def here(self) -> str:
+        """File name and line of the call that is being recorded."""
+        return self.place or called_at()
+
+    def recording(self, outputs: tuple[str, ...], returns: Any) -> Recording:
+        """What has been recorded, as the compiler takes it."""
+        return Recording(self.name, tuple(self.drafts.values()), outputs, returns)
+
+    def unique(self, name: str) -> str:
+        """A path for one more node or sub-pipeline of that name: `crawl/fetch`, then `crawl/fetch#2`."""
+        path = f"{self.path}/{name}"
+        self.uses[path] = count = self.uses.get(path, 0) + 1
+        return path if count == 1 else f"{path}#{count}"
+
+    @contextmanager
+    def inside(self, name: str) -> Iterator[None]:
+        """Within it, nodes get the path of a sub-pipeline."""
+        outer, self.path = self.path, self.unique(name)
+        try:
+            yield
+        finally:
+            self.path = outer
+
+    def add(self, draft: Draft) -> Handle:
+        """Record a node; gives its handle."""
+        self._check_name(draft)
+        self.drafts[draft.id] = draft
+        make = self.make_stream if draft.gives == "stream" else Value
+        return make(self, draft.id, draft.result)
+
+    def _check_name(self, draft: Draft) -> None:
+        twin = self.drafts.get(draft.id.split("#")[0]) if "#" in draft.id else None
+        if twin and twin.function is not draft.function and "built-in" not in (twin.where, draft.where):
+            if draft.name != "lambda":
+                raise WiringError(
+                    f"{draft}: {twin} has the same name in pipeline '{self.path}'; give one of them another name, "
+                    f"with step(\"name\", fn=...) or .options(name=...) (called at {called_at()})"
+                )
+
+    def parameter(self, name: str, hint: Any, where: str) -> Value:
+        """Record a parameter of the pipeline."""
+        id = f"{self.path}({name})"
+        self.drafts[id] = Draft(id, name, "parameter", "value", hint, where=where, called=where)
+        return Value(self, id, hint)
+
+    def built_in(self, kind: Kind, gives: Any, result: Any, inputs: tuple[Given, ...], name: str = "") -> Handle:
+        """Record a node that has no function of the user's."""
+        name = name or kind
+        return self.add(Draft(self.unique(name), name, kind, gives, result, called=self.here(), inputs=inputs))
+
+    def call(
+        self, callee: Callee, function: Callable[..., Any], options: Options, arguments: Any, keywords: Mapping[str, Any]
+    ) -> Handle:
+        """Record one call of a step with handles and constants."""
+        bindings: dict[Any, Any] = {}
+        inputs = self._inputs(callee, arguments, keywords, bindings)
+        whole = any(given.delivery == "stream" for given in inputs)
+        kind: Kind = ("transform" if whole else "source") if callee.streams else "value"
+        return self._add_step(kind, callee, function, options, inputs, substitute(callee.result, bindings))
+
+    def per_item(
+        self,
+        kind: Kind,
+        stream: Handle,
+        callee: Callee,
+        function: Callable[..., Any],
+        options: Options,
+        arguments: tuple[Any, ...] = (),
+        keywords: Mapping[str, Any] | None = None,
+    ) -> Handle:
+        """Record calls of a step for each item of a stream."""
+        bindings: dict[Any, Any] = {}
+        inputs = self._inputs(callee, (ITEM, *arguments), keywords or {}, bindings, stream)
+        return self._add_step(kind, callee, function, options, inputs, self._item_result(kind, stream, callee, bindings))
+
+    def spread(self, stream: Handle, callee: Callee, function: Callable[..., Any], options: Options) -> Handle:
+        """Record calls of a step with each item of a stream spread over its parameters."""
+        hints = [parameter.hint for parameter in callee.parameters.values()]
+        wanted = tuple[tuple(hints)] if hints else tuple[()]  # type: ignore[misc]
+        if any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in callee.parameters.values()):
+            wanted = Any
+        bindings: dict[Any, Any] = {}
+        bind_variables(wanted, stream._hint, bindings)
+        given = Given("*", "unpacked", stream._id, hint=stream._hint, wanted=substitute(wanted, bindings))
+        self._check_own(stream)
+        return self._add_step("map", callee, function, options, (given,), substitute(callee.result, bindings))
+
+    def _item_result(self, kind: Kind, stream: Handle, callee: Callee, bindings: dict[Any, Any]) -> Any:
+        if kind == "filter":
+            return stream._hint
+        result = substitute(callee.result, bindings)
+        if kind == "map" and callee.streams:
+            raise WiringError(
+                f"{callee}: gives a stream for each item; use .flat_map instead of .map (called at {called_at()})"
+            )
+        if kind == "flat_map" and not callee.streams:
+            if not iterates(result):
+                raise HintError(
+                    f"{callee}: flat_map needs something that can be iterated for each item, got {describe(result)}; "
+                    f"use .map, or give a list or an iterator (called at {called_at()})"
+                )
+            return item_of(result)
+        return result
+
+    def _add_step(
+        self,
+        kind: Kind,
+        callee: Callee,
+        function: Callable[..., Any],
+        options: Options,
+        inputs: tuple[Given, ...],
+        result: Any,
+    ) -> Handle:
+        if callee.is_async:
+            raise WiringError(
+                f"{callee}: is async, and this version runs plain functions and generators only; "
+                f"make it a plain function (called at {called_at()})"
+            )
+        gives = "value" if kind == "value" else "stream"
+        if options.executor == "thread" and kind in ("value", "flat_map"):
+            raise WiringError(
+                f"{callee}: executor='thread' works for map, filter and generator steps, got {_use(kind)}; "
+                f"{_thread_fix(kind)} (called at {called_at()})"
+            )
+        draft = Draft(
+            self.unique(callee.name),
+            callee.name,
+            kind,
+            gives,
+            result,
+            function,
+            callee.where,
+            self.here(),
+            inputs,
+            options,
+        )
+        return self.add(draft)
+
+    # -- arguments ---------------------------------------------------------------------------------------------
+
+    def _inputs(
+        self,
+        callee: Callee,
+        arguments: tuple[Any, ...],
+        keywords: Mapping[str, Any],
+        bindings: dict[Any, Any],
+        stream: Handle | None = None,
+    ) -> tuple[Given, ...]:
+        """The inputs of a call: each argument with the parameter that it goes to."""
+        found = []
+        for name, hint, keyword, argument in _bound(callee, arguments, keywords):
+            given = self._given(callee, name, hint, argument, stream)
+            bind_variables(item_of(hint) if given.delivery == "stream" else hint, given.hint, bindings)
+            found.append(replace(given, keyword=keyword))
+        return tuple(replace(given, wanted=substitute(given.wanted, bindings)) for given in found)
+
+    def _given(self, callee: Callee, name: str, hint: Any, argument: Any, stream: Handle | None) -> Given:
+        if argument is ITEM and stream is not None:
+            self._check_own(stream)
+            return Given(name, "item", stream._id, hint=stream._hint, wanted=hint)
+        if isinstance(argument, Handle):
+            self._check_own(argument)
+            if isinstance(argument, Value):
+                return Given(name, "value", argument._id, hint=argument._hint, wanted=hint)
+            if not takes_stream(hint, argument._hint):
+                raise self._not_lazy(callee, name, hint, argument)
+            return Given(name, "stream", argument._id, hint=argument._hint, wanted=hint)
+        _check_constant(callee, name, argument)
+        return Given(name, constant=argument, hint=Any, wanted=hint)
+
+    def _check_own(self, handle: Handle) -> None:
+        if handle._trace is not self:
+            raise HandleError(
+                f"pipeline '{self.name}' ({called_at()}): uses {handle._what()}, which belongs to pipeline "
+                f"'{handle._trace.name}'; pass it as an argument"
+            )
+
+    def _not_lazy(self, callee: Callee, name: str, hint: Any, stream: Handle) -> HintError:
+        wants_all = hint is not str and iterates(hint) and hint is not bytes
+        fix = "add .collect()" if wants_all else f"to call it for each item, use .map({callee.name}, ...)"
+        return HintError(
+            f"{callee}: takes {describe(hint)} as '{name}', got {stream._what()}, a stream of "
+            f"{describe(stream._hint)}; {fix} (called at {called_at()})"
+        )
+
+
+def _bound(
+    callee: Callee, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
+) -> Iterator[tuple[str, Any, bool, Any]]:
+    """Each argument with its parameter's name and hint, and whether it must be passed by keyword."""
+    if callee.signature is None:
+        yield from ((f"argument {index}", Any, False, argument) for index, argument in enumerate(arguments, 1))
+        yield from ((name, Any, True, argument) for name, argument in keywords.items())
+        return
+    try:
+        bound = callee.signature.bind(*arguments, **keywords)
+    except TypeError as error:
+        raise WiringError(
+            f"{callee}: {error}; it takes {_shown(callee.signature)} (called at {called_at()})"
+        ) from None
+    skipped = False
+    for name, parameter in callee.parameters.items():
+        if name not in bound.arguments:
+            skipped = True
+        elif parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            for index, argument in enumerate(bound.arguments[name]):
+                yield f"{name}[{index}]", parameter.hint, False, argument
+        elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            for key, argument in bound.arguments[name].items():
+                yield key, parameter.hint, True, argument
+        else:
+            keyword = skipped or parameter.kind is inspect.Parameter.KEYWORD_ONLY
+            yield name, parameter.hint, keyword, bound.arguments[name]
+
+
+def _shown(signature: inspect.Signature) -> str:
+    return str(signature.replace(return_annotation=inspect.Signature.empty))
+
+
+def _check_constant(callee: Callee, name: str, argument: object) -> None:
+    """A handle inside a list or dict would never be replaced by its data."""
+    if isinstance(argument, (list, tuple, set, frozenset)):
+        inner: list[Any] = list(argument)
+    elif isinstance(argument, dict):
+        inner = list(argument.values())
+    else:
+        return
+    if any(isinstance(each, Handle) for each in inner):
+        raise HandleError(
+            f"{callee}: '{name}' was given a {type(argument).__name__} with handles in it; "
+            f"give each its own parameter, or build the {type(argument).__name__} in a step (called at {called_at()})"
+        )
+
+
+def _use(kind: Kind) -> str:
+    return "a call that gives one value" if kind == "value" else "flat_map"
+
+
+def _thread_fix(kind: Kind) -> str:
+    if kind == "value":
+        return "leave the option out"
+    return "let a map step give lists in threads, and flatten them with .flat_map(iter)"

@@ -1,0 +1,1 @@
+"""How a program runs. Knows no event loop, no thread and no clock: a driver brings them."""

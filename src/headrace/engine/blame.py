@@ -1,0 +1,60 @@
+"""Which step failed: found from the traceback, and written on the exception as a note.
+
+A generator step is composed natively, so nothing of headrace stands between it and its neighbours, and nothing
+catches its exception on the spot. But the traceback passes through every generator between the failure and whoever
+catches it, from downstream to upstream; so we walk down the graph along with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import CodeType
+
+from headrace.engine.outcome import Stopped
+from headrace.graph.dag import Node
+
+__all__ = ["Blame"]
+
+
+class Blame:
+    """Writes the note once on each exception that passes."""
+
+    def __init__(self, nodes: Mapping[str, Node]) -> None:
+        self.nodes = nodes
+        self.codes: dict[str, CodeType] = {}  # node id -> code of the generator that was opened for it
+        self.blamed: list[BaseException] = []
+
+    def step(self, error: BaseException, node: Node, item: int | None = None) -> None:
+        """`node` is known to have raised `error`, at its `item`-th item (from 1)."""
+        if isinstance(error, (GeneratorExit, Stopped)) or any(error is known for known in self.blamed):
+            return
+        self.blamed.append(error)
+        at = "" if item is None else f" at item {item}"
+        error.add_note(f"headrace: {node} failed{at}; path {node.id}")
+
+    def line(self, error: BaseException, end: Node) -> None:
+        """`error` came out of the native line that ends in `end`."""
+        self.step(error, self._culprit(error, end))
+
+    def _culprit(self, error: BaseException, end: Node) -> Node:
+        candidates, culprit = [end, *self._below(end)], None
+        traceback = error.__traceback__
+        while traceback:
+            for node in candidates:
+                if self.codes.get(node.id) is traceback.tb_frame.f_code:
+                    candidates, culprit = list(self._below(node)), node
+                    break
+            traceback = traceback.tb_next
+        if culprit is None and end.kind in ("collect", "drain"):
+            return next(self._below(end), end)
+        return culprit or end
+
+    def _below(self, node: Node) -> Iterator[Node]:
+        """The nearest generators upstream; what has no code of its own is looked through."""
+        stack = [edge.source for edge in reversed(node.stream_edges)]
+        while stack:
+            below = self.nodes[stack.pop()]
+            if below.id in self.codes:
+                yield below
+            else:
+                stack += [edge.source for edge in reversed(below.stream_edges)]

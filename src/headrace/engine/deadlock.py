@@ -1,0 +1,51 @@
+"""What to say when every stage waits for another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from headrace.engine.channel import Branch, Channel
+from headrace.errors import DeadlockError
+from headrace.graph.dag import Edge, Node
+
+__all__ = ["Link", "deadlock"]
+
+Link = tuple[str, str, str]  # source id, target id ("" is the caller of the run), parameter
+
+
+def deadlock(reasons: Iterable[object], links: Mapping[Branch, Link], nodes: Mapping[str, Node]) -> DeadlockError:
+    """The error for waits on `reasons`: branches that have no item, or edges whose value is not there."""
+    waits, fixes = [], []
+    for reason in reasons:
+        if isinstance(reason, Branch):
+            source, target, _ = links[reason]
+            waits.append(f"{_reader(target, nodes)} waits for an item from {nodes[source]}")
+            waits += _held_back(reason.channel, links, nodes)
+            fixes += _fix(reason.channel, nodes[source])
+        elif isinstance(reason, Edge):
+            waits.append(f"a step waits for '{reason.parameter}' from {nodes[reason.source]}")
+    fix = " or ".join(dict.fromkeys(fixes)) or "no larger max_in_flight helps"
+    return DeadlockError(
+        f"every stage waits for another: {'; '.join(dict.fromkeys(waits))}. "
+        f"To get past this point: {fix}; or read the branches at the same pace"
+    )
+
+
+def _held_back(channel: Channel, links: Mapping[Branch, Link], nodes: Mapping[str, Node]) -> list[str]:
+    if channel.asked < channel.limit:
+        return []
+    return [
+        f"{nodes[links[branch][0]]} is held back: its edge to {_reader(links[branch][1], nodes)} is full "
+        f"({channel.asked - branch.taken} of {channel.capacity} in flight)"
+        for branch in channel.full
+    ]
+
+
+def _fix(channel: Channel, producer: Node) -> list[str]:
+    if channel.ended is not None or channel.asked < channel.limit:
+        return []
+    return [f"max_in_flight={channel.capacity + 1} on {producer}"]
+
+
+def _reader(id: str, nodes: Mapping[str, Node]) -> str:
+    return str(nodes[id]) if id else "the caller"

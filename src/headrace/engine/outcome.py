@@ -1,0 +1,56 @@
+"""What came of one call: a value or a failure, tagged, so that an exception object can be an ordinary item."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+__all__ = ["END", "Ended", "Failed", "Outcome", "Stopped", "Value", "capture"]
+
+
+class Stopped(BaseException):
+    """Raised where code waits when nobody wants its result any more. Like GeneratorExit: clean up and leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A call gave `value`."""
+
+    value: Any
+
+    def unwrap(self) -> Any:
+        """The value."""
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A call raised `error`."""
+
+    error: BaseException
+
+    def unwrap(self) -> NoReturn:
+        """Raises the error."""
+        raise self.error
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A stream was asked for an item and had no more."""
+
+
+END = Ended()
+Outcome = Value | Failed | Ended
+
+
+def capture(function: Callable[..., Any], *arguments: Any) -> Value | Failed:
+    """Call `function` and tag what comes of it.
+
+    >>> capture(int, "3"), capture(int, "x")
+    (Value(value=3), Failed(error=ValueError("invalid literal for int() with base 10: 'x'")))
+    """
+    try:
+        return Value(function(*arguments))
+    except BaseException as error:
+        return Failed(error)

@@ -1,0 +1,250 @@
+"""Where stages meet: a port fills a channel, taps empty it.
+
+Lives here: the loops that ask a producer while its channel has room, and the loop that takes. Must not live here:
+how much room there is (channel.py), what is asked (lines.py), how a wait is done (the driver).
+
+A consumer drives: it asks the port before each item that it takes, so that the producer is topped up before the item
+is handed over, and nothing runs that nobody waits for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Protocol
+
+from headrace.engine.channel import Branch, Channel
+from headrace.engine.outcome import END, Ended, Failed, Outcome, Value
+from headrace.engine.window import Slot, Window
+
+__all__ = [
+    "Driver",
+    "Fiber",
+    "LateTap",
+    "Pool",
+    "Port",
+    "Puller",
+    "call_in_threads",
+    "fill",
+    "receive",
+    "resume_in_thread",
+    "tap",
+]
+
+Blamed = Callable[[BaseException], None]
+Settle = Callable[[Slot, Any], Callable[[Outcome], None]]
+Open = Callable[[Callable[[Iterator[Any]], Iterator[Any]]], Iterator[Any]]
+
+
+class Fiber(Protocol):
+    """Code that can wait by itself."""
+
+    def kill(self) -> None:
+        """Raise Stopped where it waits, and return when it is over."""
+
+
+class Pool(Protocol):
+    """Threads for the calls of one step."""
+
+    def submit(self, call: Callable[[], Any], done: Callable[[Outcome], None]) -> None:
+        """Have a thread run `call`; return when it has begun. `done` is called in the run's own thread."""
+
+
+class Puller(Protocol):
+    """A thread that runs one generator."""
+
+    def ask(self) -> None:
+        """Have the thread resume the generator once more."""
+
+    def stop(self) -> None:
+        """Have the thread close the generator, and do not wait for it."""
+
+
+class Driver(Protocol):
+    """Whoever waits. The engine itself never does."""
+
+    def wait(self, waiting: list[Callable[[], object]], reason: object) -> None:
+        """Leave a wake-up call in `waiting` and wait; may return early, so look again."""
+
+    def spawn(self, function: Callable[[], None], label: str) -> Fiber:
+        """A fiber that runs `function` from its first turn on."""
+
+    def start(self, function: Callable[[], None], label: str) -> None:
+        """A fiber that runs `function` as soon as it is its turn."""
+
+    def run_until(self, done: Callable[[], bool]) -> None:
+        """Let fibers take turns until `done`."""
+
+    def close(self) -> None:
+        """Stop every fiber and thread, and wait for them."""
+
+    def hand_over(self, fiber: Fiber) -> None:
+        """Let `fiber` run now, and go on when it waits or is over."""
+
+    def sleep(self) -> None:
+        """Wait for `hand_over`."""
+
+    def pool(self, label: str) -> Pool:
+        """Threads for the calls of one step."""
+
+    def puller(
+        self, open: Open, done: Callable[[Outcome], None], heard: Callable[[], None], failed: Blamed, label: str
+    ) -> Puller:
+        """A thread for one generator.
+
+        `open` is called in that thread. In the run's own thread `done` gets each outcome, `heard` is called at each
+        sign of life, and `failed` gets what closing the generator raised.
+        """
+
+
+class Port:
+    """The producer's side of one channel.
+
+    `pump` asks for as many items as there is room for. With a fiber it runs there, so that only the fiber waits if
+    the source has to.
+    """
+
+    __slots__ = ("channel", "driver", "fiber", "idle", "pump", "stop")
+
+    def __init__(self, channel: Channel, pump: Callable[[], None], driver: Driver, label: str | None) -> None:
+        self.channel = channel
+        self.pump = pump
+        self.driver = driver
+        self.idle = True
+        self.fiber = driver.spawn(self._serve, label) if label else None
+        self.stop: Callable[[], None] | None = self.fiber.kill if self.fiber else None
+
+    def ask(self) -> None:
+        """Top the channel up, as far as that is possible without waiting."""
+        if self.fiber is None:
+            self.pump()
+        elif self.idle:
+            self.driver.hand_over(self.fiber)
+
+    def _serve(self) -> None:
+        while self.channel.ended is None:
+            self.idle = False
+            self.pump()
+            self.idle = True
+            if self.channel.ended is None:
+                self.driver.sleep()
+
+
+def fill(channel: Channel, source: Iterator[Any], failed: Blamed) -> None:
+    """Ask `source` for items while every branch has room."""
+    while channel.reserve():
+        try:
+            item = next(source)
+        except StopIteration:
+            channel.release()
+            channel.end()
+        except Exception as error:
+            channel.release()
+            failed(error)
+            channel.end(Failed(error))
+        else:
+            channel.put(item)
+
+
+def call_in_threads(
+    window: Window, source: Iterator[Any], pool: Pool, call: Callable[[Any], Any], settle: Settle, failed: Blamed
+) -> None:
+    """Begin a call for every item that the window has a place for."""
+    while (slot := window.begin()) is not None:
+        try:
+            item = next(source)
+        except StopIteration:
+            window.exhausted(slot, END)
+        except Exception as error:
+            failed(error)
+            window.exhausted(slot, Failed(error))
+        else:
+            pool.submit(partial(call, item), settle(slot, item))
+
+
+def resume_in_thread(channel: Channel, puller: Puller) -> None:
+    """Ask the thread for every item that the channel has room for."""
+    while channel.reserve():
+        puller.ask()
+
+
+def receive(channel: Channel, failed: Blamed, outcome: Outcome) -> None:
+    """What a thread that was asked for an item has answered."""
+    if isinstance(outcome, Value) and channel.ended is None:
+        channel.put(outcome.value)
+        return
+    channel.release()
+    if isinstance(outcome, Failed):
+        failed(outcome.error)
+        channel.end(outcome)
+    elif isinstance(outcome, Ended):
+        channel.end()
+
+
+def tap(branch: Branch, ask: Callable[[], None], driver: Driver) -> Iterator[Any]:
+    """The items of one branch, for as long as the consumer wants them."""
+    channel, items, take = branch.channel, branch.items, branch.take
+    try:
+        while True:
+            if channel.asked < channel.limit:
+                ask()
+            if not items and not _comes(branch, ask, driver):
+                break
+            yield take()
+    finally:
+        branch.close()
+    if isinstance(channel.ended, Failed):
+        raise channel.ended.error
+
+
+class LateTap:
+    """A tap for a consumer in another thread: an item counts as taken when that thread gives its next sign of life.
+
+    Only then is it certain that the consumer's own code has it.
+    """
+
+    __slots__ = ("ask", "branch", "driver", "held")
+
+    def __init__(self, branch: Branch, ask: Callable[[], None], driver: Driver) -> None:
+        self.branch = branch
+        self.ask = ask
+        self.driver = driver
+        self.held = False
+
+    def __iter__(self) -> LateTap:
+        return self
+
+    def __next__(self) -> Any:
+        self.received()
+        channel = self.branch.channel
+        if channel.asked < channel.limit:
+            self.ask()
+        if not self.branch.items and not _comes(self.branch, self.ask, self.driver):
+            if isinstance(channel.ended, Failed):
+                raise channel.ended.error
+            raise StopIteration
+        self.held = True
+        return self.branch.items[0]
+
+    def received(self) -> None:
+        """The thread has given a sign of life."""
+        if self.held:
+            self.held = False
+            if not self.branch.closed:
+                self.branch.take()
+
+    def close(self) -> None:
+        """The consumer wants no more."""
+        self.branch.close()
+
+
+def _comes(branch: Branch, ask: Callable[[], None], driver: Driver) -> bool:
+    """Wait until the branch has an item; False if none comes any more."""
+    channel = branch.channel
+    while not branch.items:
+        if channel.ended is not None:
+            return False
+        driver.wait(channel.waiting, branch)
+        if channel.asked < channel.limit:
+            ask()
+    return True

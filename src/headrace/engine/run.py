@@ -1,0 +1,168 @@
+"""One run of a program: which values are computed when, how it fails, and how it ends.
+
+A run is driven by its readers: the value nodes that read streams, and the caller if the pipeline gives a stream. Each
+reads its streams to their end and so pulls everything along. A single reader does so on the caller's own stack, and
+nothing ever waits; several readers run in a fiber each, which starts when the values that it needs are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from headrace.engine.blame import Blame
+from headrace.engine.deadlock import deadlock
+from headrace.engine.lines import Lines
+from headrace.engine.outcome import Stopped
+from headrace.engine.ports import Driver
+from headrace.errors import DeadlockError
+from headrace.graph.dag import Node, Program
+
+__all__ = ["Execution"]
+
+
+class Execution:
+    """The state of one run. Call either `result` or `items`, once.
+
+    `arguments` are the pipeline's, by the node id of the parameter.
+    """
+
+    def __init__(self, program: Program, arguments: Mapping[str, Any], driver: Driver, counting: bool) -> None:
+        self.dag = program.dag
+        self.nodes: dict[str, Node] = {node.id: node for node in self.dag.nodes}
+        self.values: dict[str, Any] = dict(arguments)
+        self.driver = driver
+        self.failure: BaseException | None = None
+        self.blame = Blame(self.nodes)
+        self.lines = Lines(program, self.values, driver, self.blame, self.fail, counting)
+        ends = [self.nodes[stage.nodes[-1]] for stage in self.dag.stages if stage.handoff == "value"]
+        self.unfinished = {node.id: node for node in ends}
+        self.missing: dict[str, set[str]] = {}  # in fibers: the values that each unfinished node still needs
+
+    def result(self) -> Any:
+        """Run to the end. Raises the first failure, with later ones as notes on it."""
+        items: list[Any] = []
+        try:
+            if self.dag.returns == "stream":
+                items = list(self._items()) if self._in_fibers else self._listed()
+            else:
+                self._compute_values()
+        except BaseException as error:
+            self._failed_in_output(error)
+        self.close()
+        return items if self.dag.returns == "stream" else self._output()
+
+    def items(self) -> Iterator[Any]:
+        """The items of the stream that the pipeline gives; its other values are computed along the way.
+
+        Raises the first failure, with later ones as notes on it.
+        """
+        try:
+            yield from self._items()
+        except GeneratorExit:
+            pass
+        except BaseException as error:
+            self._failed_in_output(error)
+        self.close()
+
+    def close(self) -> None:
+        """Stop and close everything, consumers first. Raises the first failure of the run, if there was any."""
+        self.driver.close()
+        self.lines.close()
+        if self.failure is not None:
+            raise self.failure
+
+    def fail(self, error: BaseException) -> None:
+        """Keep the first failure, and note later ones on it."""
+        if self.failure is None:
+            self.failure = error
+        elif error is not self.failure and not isinstance(error, Stopped):
+            self.failure.add_note(f"headrace: then {type(error).__name__}: {error}")
+
+    def deadlock(self, reasons: list[object]) -> DeadlockError:
+        """The error for a run in which everything waits, and for what."""
+        links = {branch: link for link, branch in self.lines.branches.items()}
+        return deadlock(reasons, links, self.nodes)
+
+    # -- the readers -------------------------------------------------------------------------------------------
+
+    @property
+    def _in_fibers(self) -> bool:
+        reading = sum(bool(node.stream_edges) for node in self.unfinished.values())
+        return reading + (self.dag.returns == "stream") > 1
+
+    def _compute_values(self) -> None:
+        if self._in_fibers:
+            self._start_fibers()
+            self.driver.run_until(self._settled)
+        else:
+            self._finish_in_turn()
+
+    def _listed(self) -> list[Any]:
+        self._finish_in_turn()
+        return list(self.lines.items()) if self.failure is None else []
+
+    def _items(self) -> Iterator[Any]:
+        if not self._in_fibers:
+            self._finish_in_turn()
+            if self.failure is None:
+                yield from self.lines.items()
+            return
+        self._start_fibers()
+        for item in self.lines.items():
+            if self.failure is not None:
+                return
+            yield item
+        self.driver.run_until(self._settled)
+
+    def _finish_in_turn(self) -> None:
+        for node in list(self.unfinished.values()):
+            if self.failure is None:
+                self._finish(node)
+
+    def _start_fibers(self) -> None:
+        for node in self.unfinished.values():
+            self.missing[node.id] = {edge.source for edge in node.value_edges} - self.values.keys()
+        for node in list(self.unfinished.values()):
+            if not self.missing[node.id]:
+                self._start(node)
+
+    def _start(self, node: Node) -> None:
+        self.driver.start(partial(self._finish, node), str(node))
+
+    def _finish(self, node: Node) -> None:
+        """Compute the value of `node`, and close what it leaves unread."""
+        try:
+            self.values[node.id] = self.lines.result(node)
+        except Stopped:
+            return
+        except BaseException as error:
+            self.blame.line(error, node)
+            self.fail(error)
+        self.lines.close_inputs(node)
+        del self.unfinished[node.id]
+        if self.failure is None:
+            self._announce(node)
+
+    def _announce(self, node: Node) -> None:
+        """Wake whoever waits for the value of `node`."""
+        self.lines.wake_for_value()
+        for id in [id for id, values in self.missing.items() if node.id in values]:
+            self.missing[id].discard(node.id)
+            if not self.missing[id]:
+                self._start(self.unfinished[id])
+
+    def _settled(self) -> bool:
+        return self.failure is not None or not self.unfinished
+
+    # -- the end -----------------------------------------------------------------------------------------------
+
+    def _failed_in_output(self, error: BaseException) -> None:
+        if self.dag.returns == "stream":
+            self.blame.line(error, self.nodes[self.dag.outputs[0]])
+        self.fail(error)
+
+    def _output(self) -> Any:
+        values = tuple(self.values[id] for id in self.dag.outputs)
+        return values if self.dag.returns == "tuple" else values[0] if values else None

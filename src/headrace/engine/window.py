@@ -1,0 +1,98 @@
+"""Calls that run at the same time: which may begin, and which result is handed over next.
+
+A window stands between a channel and the calls that fill it. The channel says how many items may be in flight; the
+window keeps their results in order. Like the channel it is arithmetic only: it neither calls nor waits.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from headrace.engine.channel import Channel
+from headrace.engine.outcome import Ended, Failed, Outcome, Value
+
+__all__ = ["Slot", "Window"]
+
+
+class Slot:
+    """The place of one call, from before its item is asked for until its outcome is handed over."""
+
+    __slots__ = ("outcome",)
+
+    def __init__(self) -> None:
+        self.outcome: Value | Failed | None = None
+
+
+class Window:
+    """Up to `concurrency` calls at once, whose outcomes go to `channel` in order or as they complete.
+
+    >>> channel = Channel(capacity=3, names=["out"])
+    >>> window = Window(channel, concurrency=2, ordered=True)
+    >>> first, second = window.begin(), window.begin()
+    >>> window.begin() is None
+    True
+    >>> window.settle(second, Value("b")); list(channel.branches[0].items)
+    []
+    >>> window.settle(first, Value("a")); list(channel.branches[0].items)
+    ['a', 'b']
+    """
+
+    __slots__ = ("channel", "concurrency", "ordered", "pending", "running", "source_end")
+
+    def __init__(self, channel: Channel, concurrency: int, ordered: bool) -> None:
+        self.channel = channel
+        self.concurrency = concurrency
+        self.ordered = ordered
+        self.running = 0
+        self.pending: deque[Slot] = deque()
+        self.source_end: Ended | Failed | None = None
+
+    def begin(self) -> Slot | None:
+        """A place for one more call, or None: too many are running, or the channel has no room."""
+        if self.running >= self.concurrency or self.source_end or not self.channel.reserve():
+            return None
+        self.running += 1
+        slot = Slot()
+        if self.ordered:
+            self.pending.append(slot)
+        return slot
+
+    def settle(self, slot: Slot, outcome: Value | Failed | None) -> None:
+        """A call is over. None as outcome: it gave no item."""
+        self.running -= 1
+        slot.outcome = Value(_NOTHING) if outcome is None else outcome
+        if self.ordered:
+            while self.pending and self.pending[0].outcome is not None:
+                self._hand_over(self.pending.popleft().outcome)
+        else:
+            self._hand_over(slot.outcome)
+        self._end_if_done()
+        self.channel.wake()  # there may be room for one more call
+
+    def exhausted(self, slot: Slot, why: Ended | Failed) -> None:
+        """The source had no item for `slot`; what is running still counts."""
+        self.running -= 1
+        self.channel.release()
+        if self.ordered:
+            self.pending.remove(slot)
+        self.source_end = why
+        self._end_if_done()
+
+    def _hand_over(self, outcome: Outcome | None) -> None:
+        if isinstance(outcome, Failed):
+            self.channel.end(outcome)
+        elif self.channel.ended:
+            self.channel.release()
+        elif isinstance(outcome, Value):
+            if outcome.value is _NOTHING:
+                self.channel.release()
+            else:
+                self.channel.put(outcome.value)
+
+    def _end_if_done(self) -> None:
+        if self.source_end and not self.running and not self.pending:
+            self.channel.end(self.source_end)
+
+
+_NOTHING: Any = object()

@@ -1,0 +1,117 @@
+"""What headrace raises.
+
+```
+HeadraceError
+├── BuildError                   the program is wrong: found before anything runs
+│   ├── OptionError              a step option has a bad value          (also a ValueError)
+│   ├── WiringError              steps are put together wrongly         (also a TypeError)
+│   ├── HintError                a type hint does not fit the other end (also a TypeError)
+│   └── HandleError              a handle is used as if it were data    (also a TypeError)
+└── RunError                     the run cannot go on
+    ├── ArgumentError            run() or iter() got the wrong arguments (also a TypeError)
+    ├── LengthError              zipped streams differ in length         (also a ValueError)
+    └── DeadlockError            every stage waits for another
+```
+
+An exception that a user's own function raises is never wrapped: it reaches the caller as it is, with a note.
+"""
+
+__all__ = [
+    "ArgumentError",
+    "BuildError",
+    "DeadlockError",
+    "HandleError",
+    "HeadraceError",
+    "HintError",
+    "LengthError",
+    "OptionError",
+    "RunError",
+    "WiringError",
+]
+
+
+class HeadraceError(Exception):
+    """The base of every exception that headrace itself raises.
+
+    >>> issubclass(BuildError, HeadraceError)
+    True
+    """
+
+
+class BuildError(HeadraceError):
+    """The program is wrong, and headrace says so before anything runs.
+
+    >>> issubclass(WiringError, BuildError)
+    True
+    """
+
+
+class OptionError(BuildError, ValueError):
+    """A step option has a value that it cannot have.
+
+    >>> from headrace import step
+    >>> try:
+    ...     step("fetch", fn=len, max_in_flight=0)
+    ... except OptionError as error:
+    ...     print(error)
+    step 'fetch' (built-in): max_in_flight must be a whole number of 1 or more, got 0
+    """
+
+
+class WiringError(BuildError, TypeError):
+    """Steps are put together in a way that cannot work: arguments, names, cycles, joins.
+
+    >>> issubclass(WiringError, TypeError)
+    True
+    """
+
+
+class HintError(BuildError, TypeError):
+    """What one step gives does not fit the type hint of the step that takes it.
+
+    >>> issubclass(HintError, TypeError)
+    True
+    """
+
+
+class HandleError(BuildError, TypeError):
+    """A pipeline body uses a handle as if it were the data that it stands for.
+
+    >>> issubclass(HandleError, TypeError)
+    True
+    """
+
+
+class RunError(HeadraceError):
+    """A run cannot start or cannot go on.
+
+    >>> issubclass(DeadlockError, RunError)
+    True
+    """
+
+
+class ArgumentError(RunError, TypeError):
+    """`run()` or `iter()` was called with arguments that the pipeline does not take.
+
+    >>> issubclass(ArgumentError, TypeError)
+    True
+    """
+
+
+class LengthError(RunError, ValueError):
+    """Streams that are zipped strictly turned out to have different lengths.
+
+    >>> issubclass(LengthError, ValueError)
+    True
+    """
+
+
+class DeadlockError(RunError):
+    """Every stage of the run waits for another one, and nothing else is under way.
+
+    The message says who waits for what, which edges are full, and which larger `max_in_flight` gets past this
+    point, where there is one.
+
+    >>> issubclass(DeadlockError, RunError)
+    True
+    """

@@ -1,0 +1,162 @@
+"""Turns what the language recorded into the frozen program that runners read.
+
+The passes: order the nodes, check them, freeze them with their levels, cut them into stages.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+import msgspec
+
+from headrace.errors import WiringError
+from headrace.graph.check import check
+from headrace.graph.dag import Constant, Dag, Edge, Node, Program
+from headrace.graph.draft import Draft, Given, Recording
+from headrace.graph.hints import describe
+from headrace.graph.stages import cut
+
+__all__ = ["compile_recording"]
+
+
+def compile_recording(recording: Recording) -> Program:
+    """The program of a recorded pipeline.
+
+    Raises: BuildError: the pipeline is wrong.
+    """
+    drafts = _ordered(_with_drains(_by_id(recording), recording.outputs))
+    check(drafts)
+    nodes = _with_stages(_frozen(drafts), recording)
+    dag = Dag(
+        name=recording.name,
+        returns=recording.returns,
+        outputs=recording.outputs,
+        nodes=tuple(nodes),
+        stages=cut(nodes, _read_by_caller(nodes, recording)),
+    )
+    return Program(
+        dag=dag,
+        functions={draft.id: draft.function for draft in drafts.values() if draft.function is not None},
+        constants={
+            (draft.id, index): given.constant
+            for draft in drafts.values()
+            for index, given in enumerate(draft.inputs)
+            if given.source is None
+        },
+    )
+
+
+def _by_id(recording: Recording) -> dict[str, Draft]:
+    drafts: dict[str, Draft] = {}
+    for draft in recording.drafts:
+        if draft.id in drafts:
+            raise WiringError(
+                f"{draft}: there is already {drafts[draft.id]} of that name in pipeline '{recording.name}'; "
+                "give one of them another name"
+            )
+        drafts[draft.id] = draft
+    for draft in drafts.values():
+        for given in draft.inputs:
+            if given.source is not None and given.source not in drafts:
+                raise WiringError(
+                    f"{draft}: '{given.parameter}' comes from '{given.source}', which is not in pipeline "
+                    f"'{recording.name}'; the nodes are {', '.join(drafts)}"
+                )
+    return drafts
+
+
+def _with_drains(drafts: dict[str, Draft], outputs: tuple[str, ...]) -> dict[str, Draft]:
+    """The drafts, and for every stream that nobody reads a node that drains it."""
+    read = {given.source for draft in drafts.values() for given in draft.inputs if given.delivery != "value"}
+    unread = [d for d in drafts.values() if d.gives == "stream" and d.id not in read and d.id not in outputs]
+    return drafts | {f"{draft.id}/drain": _drain(draft) for draft in unread}
+
+
+def _drain(draft: Draft) -> Draft:
+    given = Given("items", "stream", draft.id)
+    return Draft(f"{draft.id}/drain", "drain", "drain", "value", type(None), called=draft.called, inputs=(given,))
+
+
+def _ordered(drafts: dict[str, Draft]) -> dict[str, Draft]:
+    """The drafts in the order in which they were recorded, as far as each comes after what it depends on."""
+    sorter = TopologicalSorter(
+        {draft.id: [given.source for given in draft.inputs if given.source is not None] for draft in drafts.values()}
+    )
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        cycle = " -> ".join(f"'{id}'" for id in reversed(error.args[1]))
+        raise WiringError(f"{drafts[error.args[1][0]]}: depends on itself: {cycle}; break the cycle") from None
+    position = {id: index for index, id in enumerate(drafts)}
+    ready: list[tuple[int, str]] = []
+    ordered: dict[str, Draft] = {}
+    while sorter.is_active():
+        for id in sorter.get_ready():
+            heapq.heappush(ready, (position[id], id))
+        _, id = heapq.heappop(ready)
+        ordered[id] = drafts[id]
+        sorter.done(id)
+    return ordered
+
+
+def _frozen(drafts: Mapping[str, Draft]) -> list[Node]:
+    levels: dict[str, int] = {}
+    for draft in drafts.values():
+        levels[draft.id] = max((levels[given.source] + 1 for given in draft.inputs if given.source), default=0)
+    return [_node(draft, levels[draft.id]) for draft in drafts.values()]
+
+
+def _node(draft: Draft, level: int) -> Node:
+    return Node(
+        id=draft.id,
+        name=draft.name,
+        kind=draft.kind,
+        gives=draft.gives,
+        type=describe(draft.result),
+        function=_function_name(draft.function),
+        where=draft.called if draft.where == "built-in" else draft.where,
+        inputs=tuple(map(_input, draft.inputs)),
+        max_in_flight=draft.options.max_in_flight,
+        concurrency=draft.options.calls_at_once,
+        ordered=draft.options.ordered,
+        executor=draft.options.executor,
+        level=level,
+        stage=None,
+    )
+
+
+def _input(given: Given) -> Edge | Constant:
+    wanted = describe(given.wanted)
+    if given.source is None:
+        value = _constant_text(given.constant)
+        return Constant(parameter=given.parameter, value=value, keyword=given.keyword, type=wanted)
+    return Edge(
+        parameter=given.parameter, source=given.source, delivery=given.delivery, keyword=given.keyword, type=wanted
+    )
+
+
+def _constant_text(value: object) -> str:
+    """The constant's `repr` where it is the same in every process, else the name of its type."""
+    text = repr(value)
+    return f"<{type(value).__qualname__}>" if text.startswith("<") or " at 0x" in text else text
+
+
+def _function_name(function: Any) -> str | None:
+    if function is None:
+        return None
+    module = getattr(function, "__module__", None)
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    return f"{module}:{name}" if module else name
+
+
+def _read_by_caller(nodes: list[Node], recording: Recording) -> tuple[str, ...]:
+    return recording.outputs if recording.returns == "stream" else ()
+
+
+def _with_stages(nodes: list[Node], recording: Recording) -> list[Node]:
+    stages = cut(nodes, _read_by_caller(nodes, recording))
+    number = {id: index for index, stage in enumerate(stages) for id in stage.nodes}
+    return [msgspec.structs.replace(node, stage=number.get(node.id)) for node in nodes]

@@ -1,0 +1,181 @@
+"""The compiled pipeline, as data.
+
+Lives here: the frozen structs that runners read, and their JSON. Must not live here: any decision. Whatever was
+decided at build is a field; a runner that has the `Dag` and the functions needs nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+__all__ = ["SCHEMA_VERSION", "Constant", "Dag", "Delivery", "Edge", "Kind", "Node", "Program", "Stage"]
+
+SCHEMA_VERSION = 1
+
+Kind = Literal[
+    "parameter",  # an argument of the pipeline                                   -> value
+    "value",  # a function that is called once                                    -> value
+    "collect",  # all items of a stream in a list                                 -> value
+    "drain",  # takes what nobody else takes                                      -> value (None)
+    "source",  # an iterator that a function makes out of values                  -> stream
+    "transform",  # an iterator that a function makes out of whole streams        -> stream
+    "iterate",  # the items of a value that is iterable                           -> stream
+    "map",  # a function called per item                                          -> stream
+    "flat_map",  # a function called per item; every item of what it gives        -> stream
+    "filter",  # the items for which a function says yes                          -> stream
+    "batch",  # tuples of n items                                                 -> stream
+    "zip",  # tuples of one item from each stream                                 -> stream
+]
+Delivery = Literal[
+    "value",  # the parameter gets the value
+    "item",  # the function is called per item, and the parameter gets the item
+    "unpacked",  # the function is called per item, and the item is spread over its parameters
+    "stream",  # the parameter gets a lazy iterator over the whole stream
+]
+Handoff = Literal[
+    "value",  # the stage ends in a value
+    "direct",  # one consumer, one in flight: the consumer pulls the iterator itself
+    "channel",  # several consumers or several in flight: items wait in a channel
+]
+
+
+class Edge(msgspec.Struct, frozen=True, kw_only=True, tag="edge", tag_field="from"):
+    """How one parameter of a node gets what another node gives."""
+
+    parameter: str
+    source: str
+    delivery: Delivery
+    keyword: bool = False
+    type: str = "Any"
+
+
+class Constant(msgspec.Struct, frozen=True, kw_only=True, tag="constant", tag_field="from"):
+    """A parameter that was given plain data in the pipeline's body (its `repr`; the data is in the program)."""
+
+    parameter: str
+    value: str
+    keyword: bool = False
+    type: str = "Any"
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of the compiled pipeline, with everything that was decided about it.
+
+    `id` is the path through the sub-pipelines (`crawl/pages_of/fetch`); `where` is the file and line of the step's
+    function; `level` is the number of edges on the longest way to it; `stage` counts from 0 (a parameter has none).
+    """
+
+    id: str
+    name: str
+    kind: Kind
+    gives: Literal["value", "stream"]
+    type: str
+    function: str | None
+    where: str
+    inputs: tuple[Edge | Constant, ...]
+    max_in_flight: int
+    concurrency: int
+    ordered: bool
+    executor: Literal["inline", "thread"]
+    level: int
+    stage: int | None
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """The inputs that come from other nodes."""
+        return tuple(entry for entry in self.inputs if isinstance(entry, Edge))
+
+    @property
+    def stream_edges(self) -> tuple[Edge, ...]:
+        """The inputs that are streams, whole or per item."""
+        return tuple(edge for edge in self.edges if edge.delivery != "value")
+
+    @property
+    def value_edges(self) -> tuple[Edge, ...]:
+        """The inputs that must be there before the node can start."""
+        return tuple(edge for edge in self.edges if edge.delivery == "value")
+
+    def __str__(self) -> str:
+        return f"step '{self.name}' ({self.where})"
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """A maximal linear run of nodes that is composed natively, and how its last node hands over.
+
+    `fiber` is true where the stage must be able to wait without holding up whoever takes its items.
+    """
+
+    nodes: tuple[str, ...]
+    handoff: Handoff
+    fiber: bool = False
+
+
+class Dag(msgspec.Struct, frozen=True, kw_only=True):
+    """A compiled pipeline. Runners read this and nothing else.
+
+    >>> from headrace import step
+    >>> double = step("double", fn=lambda number: number * 2)
+    >>> dag = double.dag
+    >>> [node.id for node in dag.nodes]
+    ['double(number)', 'double/double']
+    >>> Dag.from_json(dag.to_json()) == dag
+    True
+    """
+
+    version: int = SCHEMA_VERSION
+    name: str
+    returns: Literal["nothing", "value", "tuple", "stream"]
+    outputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    stages: tuple[Stage, ...]
+
+    def to_json(self) -> bytes:
+        """Deterministic JSON: the same pipeline gives the same bytes in every process.
+
+        >>> from headrace import step
+        >>> step("double", fn=lambda number: number * 2).dag.to_json()[:31]
+        b'{"version":1,"name":"double","r'
+        """
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def from_json(cls, data: bytes | str) -> Dag:
+        """The DAG that `to_json` wrote.
+
+        Raises: msgspec.ValidationError: the JSON is not that of a DAG.
+        """
+        return msgspec.json.decode(data, type=cls)
+
+    def node(self, id: str) -> Node:
+        """The node of that id.
+
+        Raises: KeyError: there is none.
+        """
+        for node in self.nodes:
+            if node.id == id:
+                return node
+        raise KeyError(id)
+
+    def consumers(self) -> dict[str, list[tuple[str, Edge]]]:
+        """Every stream node's consumers: pairs of the consumer's id and the edge, in the order of the nodes."""
+        table: dict[str, list[tuple[str, Edge]]] = {node.id: [] for node in self.nodes if node.gives == "stream"}
+        for node in self.nodes:
+            for edge in node.stream_edges:
+                table[edge.source].append((node.id, edge))
+        return table
+
+    def levels(self) -> list[list[str]]:
+        """The ids of the nodes by level: all of a level depend only on those before it."""
+        depth = max((node.level for node in self.nodes), default=-1) + 1
+        return [[node.id for node in self.nodes if node.level == level] for level in range(depth)]
+
+
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """A `Dag` together with the functions and constants that its nodes name."""
+
+    dag: Dag
+    functions: Mapping[str, Callable[..., Any]]
+    constants: Mapping[tuple[str, int], Any]

@@ -1,0 +1,57 @@
+"""A recorded pipeline that is not compiled yet: what the language hands to the compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from headrace.graph.dag import Delivery, Kind
+from headrace.graph.options import Options
+
+__all__ = ["Draft", "Given", "Recording"]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What one parameter was given: what the node `source` gives, or a constant.
+
+    `hint` is the type of what arrives (of one item, if it arrives as a stream); `wanted` is the parameter's own.
+    """
+
+    parameter: str
+    delivery: Delivery = "value"
+    source: str | None = None
+    constant: Any = None
+    keyword: bool = False
+    hint: Any = Any
+    wanted: Any = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One node as it was recorded. `where` is its function's place, `called` the line that recorded it."""
+
+    id: str
+    name: str
+    kind: Kind
+    gives: Literal["value", "stream"]
+    result: Any = Any
+    function: Callable[..., Any] | None = None
+    where: str = "built-in"
+    called: str = ""
+    inputs: tuple[Given, ...] = ()
+    options: Options = field(default_factory=Options)
+
+    def __str__(self) -> str:
+        return f"step '{self.name}' ({self.called if self.where == 'built-in' else self.where})"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Everything that one pipeline body recorded, and what it returned."""
+
+    name: str
+    drafts: tuple[Draft, ...]
+    outputs: tuple[str, ...]
+    returns: Literal["nothing", "value", "tuple", "stream"]

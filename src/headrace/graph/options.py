@@ -1,0 +1,78 @@
+"""The options of a step, and what values they may have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+from headrace.errors import OptionError
+
+__all__ = ["Executor", "Options"]
+
+Executor = Literal["inline", "thread"]
+EXECUTORS = ("inline", "thread")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a step runs.
+
+    `max_in_flight` is in items: how far the step may be ahead of its consumer. `concurrency` is in calls at once
+    (default: `max_in_flight`). `ordered` keeps the results of threads in input order.
+    """
+
+    max_in_flight: int = 1
+    concurrency: int | None = None
+    ordered: bool = True
+    executor: Executor = "inline"
+
+    @property
+    def calls_at_once(self) -> int:
+        """How many calls may run at once."""
+        if self.executor == "inline":
+            return 1
+        return self.max_in_flight if self.concurrency is None else self.concurrency
+
+    def changed(self, changes: dict[str, Any], owner: str) -> Options:
+        """A copy with `changes`, checked.
+
+        Raises: OptionError: an unknown option, or a value that the option cannot have.
+        """
+        known = [field.name for field in fields(self)]
+        for name in changes:
+            if name not in known:
+                raise OptionError(f"{owner}: there is no option {name!r}; the options are {', '.join(known)}")
+        changed = replace(self, **changes)
+        changed._check(owner)
+        return changed
+
+    def _check(self, owner: str) -> None:
+        _check_count(owner, "max_in_flight", self.max_in_flight)
+        if self.executor not in EXECUTORS:
+            raise OptionError(f"{owner}: executor must be 'inline' or 'thread', got {self.executor!r}")
+        if not isinstance(self.ordered, bool):
+            raise OptionError(f"{owner}: ordered must be True or False, got {self.ordered!r}")
+        if self.concurrency is not None:
+            self._check_concurrency(owner)
+        if not self.ordered and self.executor == "inline":
+            raise OptionError(
+                f"{owner}: ordered=False needs calls that overlap, got executor='inline'; add executor='thread'"
+            )
+
+    def _check_concurrency(self, owner: str) -> None:
+        _check_count(owner, "concurrency", self.concurrency)
+        if self.executor == "inline":
+            raise OptionError(
+                f"{owner}: concurrency={self.concurrency} needs calls that overlap, got executor='inline'; "
+                "add executor='thread'"
+            )
+        if self.calls_at_once > self.max_in_flight:
+            raise OptionError(
+                f"{owner}: concurrency must be at most max_in_flight={self.max_in_flight}, got {self.concurrency}; "
+                "raise max_in_flight"
+            )
+
+
+def _check_count(owner: str, name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise OptionError(f"{owner}: {name} must be a whole number of 1 or more, got {value!r}")
