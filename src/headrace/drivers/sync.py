@@ -58,6 +58,12 @@ class Fiber(greenlet):
             self.throw(Stopped)
 
 
+class Wake(partial[None]):
+    """A wake-up call, and what the fiber waits for."""
+
+    reason: object
+
+
 class Hub:
     """The fibers and threads of one run, and who goes on next."""
 
@@ -67,8 +73,6 @@ class Hub:
         self.context = self.root.gr_context
         self.ready: deque[greenlet] = deque()
         self.fibers: dict[Fiber, None] = {}
-        self.wakers: dict[greenlet, Callable[[], object]] = {self.root: partial(self.ready.append, self.root)}
-        self.reasons: dict[greenlet, object] = {}
         self.mail: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self.expected = 0
         self.threads: list[ThreadPool | GeneratorThread] = []
@@ -81,7 +85,6 @@ class Hub:
         """A fiber that runs `function` when it is handed over to."""
         fiber = Fiber(self, function, label)
         self.fibers[fiber] = None
-        self.wakers[fiber] = partial(self.ready.append, fiber)
         return fiber
 
     def start(self, function: Callable[[], None], label: str) -> None:
@@ -91,13 +94,10 @@ class Hub:
     def forget(self, fiber: Fiber) -> None:
         """The fiber is over, or about to be."""
         self.fibers.pop(fiber, None)
-        self.wakers.pop(fiber, None)
-        self.reasons.pop(fiber, None)
 
     def hand_over(self, fiber: greenlet) -> None:
         """Let `fiber` run now, and go on when it waits or is over."""
         self.ready.appendleft(getcurrent())
-        self.reasons.pop(fiber, None)
         fiber.switch()
 
     def sleep(self) -> None:
@@ -106,15 +106,27 @@ class Hub:
 
     def wait(self, waiting: list[Callable[[], object]], reason: object) -> None:
         """Leave a wake-up call in `waiting` and wait for it. May return early."""
+        self.waiter(waiting, reason)()
+
+    def waiter(self, waiting: list[Callable[[], object]], reason: object) -> Callable[[], None]:
+        """For the fiber that calls this: a function that does that same wait, again and again."""
         me = getcurrent()
-        waker = self.wakers.get(me)
-        if waker is None:  # killed, and waiting again in a `finally`
+        if me not in self.fibers and me is not self.root:  # killed, and waiting again in a `finally`
             raise Stopped
-        waiting.append(waker)
-        self.reasons[me] = reason
-        self._switch()
-        if me is self.root and self.run is not None and self.run.failure is not None:
-            raise Stopped
+        ready, run = self.ready, self.run if me is self.root else None
+        wake = Wake(ready.append, me)
+        wake.reason = reason
+
+        def wait() -> None:
+            waiting.append(wake)
+            if ready and not self.closing:
+                ready.popleft().switch()
+            else:
+                self._idle()
+            if run is not None and run.failure is not None:
+                raise Stopped
+
+        return wait
 
     def run_until(self, done: Callable[[], bool]) -> None:
         """Let fibers take turns until `done`."""
@@ -127,26 +139,27 @@ class Hub:
             self.run.fail(error)
 
     def _switch(self) -> None:
-        """Let the next fiber go on that can."""
-        if self.closing:
-            raise Stopped
-        ready = self.ready
-        while True:
-            while ready:
-                fiber = ready.popleft()
-                if not fiber.dead:
-                    if fiber is not getcurrent():
-                        fiber.switch()
-                    return
-            if self.expected:
-                self.mail.get()()
-            else:
+        """Let the next fiber go on that can. Returns when this one is switched to again, which may be early."""
+        if self.ready and not self.closing:
+            self.ready.popleft().switch()
+        else:
+            self._idle()
+
+    def _idle(self) -> None:
+        """No fiber can go on until a thread has something to say."""
+        while not self.ready and not self.closing:
+            if not self.expected:
                 self._locked()
                 return
+            self.mail.get()()
+        if self.closing:
+            raise Stopped
+        self.ready.popleft().switch()
 
     def _locked(self) -> None:
         """Nobody can go on and nothing is under way."""
-        self.fail(self.run.deadlock([reason for reason in self.reasons.values()]))
+        if self.run is not None:
+            self.fail(self.run.deadlock())
         if getcurrent() is not self.root:
             self.root.switch()
 

@@ -1,26 +1,31 @@
 """The bound. Every rule of how far a producer may run ahead of its consumers is in this file.
 
-A channel joins one producer to one or more branches. For every branch, at every instant, the items that the
-producer was asked for and that the branch has not taken number at most `capacity`. That is arithmetic on two
-numbers: how many items were asked for (`asked`), and how many the slowest open branch has taken (`limit` is that
-plus the capacity).
+A channel joins one producer to one or more branches. For every branch, at every instant, the items that the producer
+was asked for and that the branch has not taken number at most `capacity`: those that are being produced (`asking`)
+and those that wait in the branch.
 
 Lives here: reserve, put, release, end, take, close. Must not live here: waiting, threads, event loops, clocks.
 A channel never waits: whoever must wait leaves a wake-up call in `waiting` and sees to it elsewhere.
 
-The order of things, for a producer:  reserve() -> ask for one item -> put(item) | end(...)
+The order of things, for a producer:  reserve() -> ask for one item -> put(item) | release()
 and for a branch:                     items? -> take()   |   ended? -> stop   |   else wait.
+
+`express` is the same rules with nothing in between, for a producer and a consumer that only ever wait for this very
+channel. What it may leave out, and why, is said there.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice, repeat, starmap
 from typing import Any
 
 from headrace.engine.outcome import END, Ended, Failed
 
-__all__ = ["Branch", "Channel"]
+__all__ = ["Branch", "Channel", "express"]
+
+Wait = Callable[[], None]
 
 
 class Channel:
@@ -35,31 +40,37 @@ class Channel:
     ('a', False, 'a', True)
     """
 
-    __slots__ = ("asked", "at_slowest", "branches", "capacity", "ended", "limit", "open", "produced", "stores", "waiting")
+    __slots__ = ("asking", "branches", "capacity", "ended", "produced", "stores", "waiting")
 
     def __init__(self, capacity: int, names: Sequence[str]) -> None:
         self.capacity = capacity
-        self.asked = 0
+        self.asking = 0
         self.produced = 0
-        self.limit = capacity
         self.branches = tuple(Branch(self, name) for name in names)
-        self.open = list(self.branches)
-        self.at_slowest = len(self.open)
-        self.stores = [branch.items for branch in self.branches]
+        self.stores = [branch.items for branch in self.branches]  # of the open branches
         self.ended: Ended | Failed | None = None
         self.waiting: list[Callable[[], object]] = []
 
-    # -- the producer's end ------------------------------------------------------------------------------------
+    def room(self) -> bool:
+        """Whether every open branch has space for one more item."""
+        if self.ended is not None:
+            return False
+        space = self.capacity - self.asking
+        for store in self.stores:
+            if len(store) >= space:
+                return False
+        return True
 
     def reserve(self) -> bool:
-        """Take a space for one item, if every open branch has one. Only then may the producer be asked."""
-        if self.asked < self.limit:
-            self.asked += 1
+        """Take the space for one item, if there is room. Only then may the producer be asked."""
+        if self.room():
+            self.asking += 1
             return True
         return False
 
     def put(self, item: Any) -> None:
         """Store an item that was asked for, in every open branch."""
+        self.asking -= 1
         self.produced += 1
         for store in self.stores:
             store.append(item)
@@ -68,93 +79,212 @@ class Channel:
 
     def release(self) -> None:
         """Give back the space of an item that was asked for and does not come."""
-        self.asked -= 1
+        self.asking -= 1
 
     def end(self, why: Ended | Failed = END) -> None:
         """No more items come: nobody is asked again, and branches stop behind what they have."""
         if self.ended is None:
             self.ended = why
-            self.limit = -1
         self.wake()
+
+    def raise_failure(self) -> None:
+        """Raise what the stream ended with, if it was a failure."""
+        if isinstance(self.ended, Failed):
+            raise self.ended.error
 
     def wake(self) -> None:
         """Call everyone who waits for a change of this channel."""
-        waiting, self.waiting = self.waiting, []
-        for call in waiting:
+        for call in self.waiting:
             call()
-
-    # -- what the branches change ------------------------------------------------------------------------------
-
-    def advance(self) -> None:
-        """The last of the slowest branches has taken one more: there is room for one more item."""
-        slowest = self.limit - self.capacity + 1
-        at_slowest = 0
-        for branch in self.open:
-            if branch.taken == slowest:
-                at_slowest += 1
-        self.at_slowest = at_slowest
-        self.limit += 1
-        if self.waiting:
-            self.wake()
-
-    def leave(self, branch: Branch) -> None:
-        """A branch has closed: it does not hold the producer back any more."""
-        self.open = [other for other in self.open if other is not branch]
-        self.stores = [other.items for other in self.open]
-        if not self.open:
-            self.end()
-        elif self.ended is None:
-            slowest = min(other.taken for other in self.open)
-            self.at_slowest = sum(other.taken == slowest for other in self.open)
-            self.limit = slowest + self.capacity
-            self.wake()
+        self.waiting.clear()
 
     @property
     def full(self) -> list[Branch]:
         """The open branches that have no room: the reason why the producer is not asked."""
-        return [branch for branch in self.open if self.asked - branch.taken >= self.capacity]
+        space = self.capacity - self.asking
+        return [branch for branch in self.branches if not branch.closed and len(branch.items) >= space]
 
 
 class Branch:
     """One consumer's end of a channel. `peak` is the most that was in flight on it, in items."""
 
-    __slots__ = ("channel", "closed", "items", "name", "peak", "taken")
+    __slots__ = ("channel", "closed", "dropped", "items", "name", "peak", "produced")
 
     def __init__(self, channel: Channel, name: str) -> None:
         self.channel = channel
         self.name = name
         self.items: deque[Any] = deque()
-        self.taken = 0
         self.peak = 0
         self.closed = False
+        self.produced = 0  # what the channel had produced when the branch closed
+        self.dropped = 0  # what it had not taken then
+
+    @property
+    def in_flight(self) -> int:
+        """The items that were asked for and that this branch has not taken."""
+        return self.channel.asking + len(self.items)
 
     def take(self) -> Any:
         """The next item. It is out of the bound's count from here on.
 
         Raises: IndexError: there is none.
         """
-        channel = self.channel
+        self.mark()
         item = self.items.popleft()
-        taken = self.taken
-        if channel.asked - taken > self.peak:
-            self.peak = channel.asked - taken
-        self.taken = taken + 1
-        if taken + channel.capacity == channel.limit:
-            channel.at_slowest -= 1
-            if not channel.at_slowest:
-                channel.advance()
+        if self.channel.waiting:
+            self.channel.wake()
         return item
+
+    def mark(self) -> None:
+        """Remember the most that was in flight. What is in flight grows only until the branch takes, so it suffices
+        to look before each take.
+        """
+        in_flight = self.channel.asking + len(self.items)
+        if in_flight > self.peak:
+            self.peak = in_flight
 
     def close(self) -> None:
         """The consumer has stopped: its items are dropped and it does not hold the producer back any more."""
         if self.closed:
             return
-        self.peak = max(self.peak, self.channel.asked - self.taken)
+        channel = self.channel
+        self.mark()
         self.closed = True
+        self.produced, self.dropped = channel.produced, len(self.items)
+        channel.stores = [store for store in channel.stores if store is not self.items]
         self.items.clear()
-        self.channel.leave(self)
+        if channel.stores:
+            channel.wake()
+        else:
+            channel.end()
+
+    @property
+    def taken(self) -> int:
+        """How many items the branch has taken."""
+        if self.closed:
+            return self.produced - self.dropped
+        return self.channel.produced - len(self.items)
 
     @property
     def highest(self) -> int:
         """The most items that were in flight at once; an ask that found the stream's end was not an item."""
-        return min(max(self.peak, self.channel.asked - self.taken if not self.closed else 0), self.channel.produced)
+        return min(self.peak, self.channel.produced)
+
+
+def express(
+    branch: Branch, source: Iterator[Any], failed: Callable[[BaseException], None], waiter: Callable[[], Wait]
+) -> Iterator[Any]:
+    """The items of `branch`, with nothing checked twice.
+
+    For a consumer that waits for nothing but this branch, and a `source` that never waits. Then no other code of the
+    run comes in between two items, except in a wait, so what is known after a wait stays true until the next one.
+    Who is asked when is the same as without it.
+    """
+    in_step = branch.channel.capacity == 1 and len(branch.channel.branches) == 2
+    return (_in_step if in_step else _in_runs)(branch, source, failed, waiter)
+
+
+def _in_step(
+    branch: Branch, source: Iterator[Any], failed: Callable[[BaseException], None], waiter: Callable[[], Wait]
+) -> Iterator[Any]:
+    """One item in flight and two branches: ask when both are empty, wait when the other one is not."""
+    channel, items = branch.channel, branch.items
+    other = next(other.items for other in channel.branches if other is not branch)
+    take, wait = items.popleft, None
+    try:
+        while True:
+            if items:
+                branch.peak = 1
+                yield take()
+            if channel.ended is not None:
+                break
+            if other:
+                wait = wait or waiter()
+                wait()
+                continue
+            try:
+                item = next(source)
+            except StopIteration:
+                channel.end()
+            except Exception as error:
+                failed(error)
+                channel.end(Failed(error))
+            else:
+                channel.produced += 1
+                for store in channel.stores:
+                    store.append(item)
+                if channel.waiting:
+                    channel.wake()
+    finally:
+        branch.close()
+    channel.raise_failure()
+
+
+def _in_runs(
+    branch: Branch, source: Iterator[Any], failed: Callable[[BaseException], None], waiter: Callable[[], Wait]
+) -> Iterator[Any]:
+    """Many items in a row, as long as it is known that nothing changes.
+
+    While another branch is the fullest, all that wait here can be handed over before anyone has to be asked. While
+    this one is, it is known how many times one item is asked for and one handed over before another is as full.
+    """
+    channel, items, capacity = branch.channel, branch.items, branch.channel.capacity
+    take, wait = items.popleft, None
+    try:
+        while True:
+            stores = channel.stores
+            fullest = max([len(store) for store in stores if store is not items], default=0)
+            own = len(items)
+            if own < capacity and fullest < capacity and channel.ended is None:
+                count = capacity - max(fullest, own)
+                _ask(channel, source, count, failed)
+                fullest, own = fullest + count if len(stores) > 1 else 0, len(items)
+            if own > branch.peak:
+                branch.peak = own
+            if own == capacity and fullest < capacity and channel.ended is None:
+                yield take()
+                before = channel.produced
+                count = capacity - fullest if len(stores) > 1 else None  # None: until the source ends
+                try:
+                    for item in islice(source, count):
+                        channel.produced += 1
+                        for store in stores:
+                            store.append(item)
+                        yield take()
+                except Exception as error:
+                    failed(error)
+                    channel.end(Failed(error))
+                else:
+                    if channel.produced - before != count:
+                        channel.end()
+                if channel.waiting:
+                    channel.wake()
+            elif own:
+                yield from starmap(take, repeat((), own))
+            elif channel.ended is not None:
+                break
+            else:
+                wait = wait or waiter()
+                wait()
+    finally:
+        branch.close()
+    channel.raise_failure()
+
+
+def _ask(channel: Channel, source: Iterator[Any], count: int, failed: Callable[[BaseException], None]) -> None:
+    """Ask for `count` items, for which there is room in every branch."""
+    stores = channel.stores
+    before = channel.produced
+    try:
+        for item in islice(source, count):
+            channel.produced += 1
+            for store in stores:
+                store.append(item)
+    except Exception as error:
+        failed(error)
+        channel.end(Failed(error))
+    else:
+        if channel.produced - before < count:
+            channel.end()
+    if channel.waiting:
+        channel.wake()

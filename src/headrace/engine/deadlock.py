@@ -32,17 +32,17 @@ def deadlock(reasons: Iterable[object], links: Mapping[Branch, Link], nodes: Map
 
 
 def _held_back(channel: Channel, links: Mapping[Branch, Link], nodes: Mapping[str, Node]) -> list[str]:
-    if channel.asked < channel.limit:
+    if channel.room():
         return []
     return [
         f"{nodes[links[branch][0]]} is held back: its edge to {_reader(links[branch][1], nodes)} is full "
-        f"({channel.asked - branch.taken} of {channel.capacity} in flight)"
+        f"({branch.in_flight} of {channel.capacity} in flight)"
         for branch in channel.full
     ]
 
 
 def _fix(channel: Channel, producer: Node) -> list[str]:
-    if channel.ended is not None or channel.asked < channel.limit:
+    if channel.ended is not None or channel.room():
         return []
     return [f"max_in_flight={channel.capacity + 1} on {producer}"]
 

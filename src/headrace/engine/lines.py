@@ -16,7 +16,7 @@ from types import GeneratorType
 from typing import Any
 
 from headrace.engine.blame import Blame
-from headrace.engine.channel import Branch, Channel
+from headrace.engine.channel import Branch, Channel, express
 from headrace.engine.deadlock import Link
 from headrace.engine.fuse import MAX_NESTED, fuse
 from headrace.engine.outcome import Failed, Outcome, Value
@@ -83,6 +83,7 @@ class Lines:
         consumers = dag.consumers()
         if dag.returns == "stream":
             consumers[dag.outputs[0]].append(("", _to_caller(dag.outputs[0])))
+        self.only_consumer = {id: edges[0][0] for id, edges in consumers.items() if len(edges) == 1}
         for id in self.stages:
             if self.stages[id].handoff == "channel":
                 links: list[Link] = [(id, target, edge.parameter) for target, edge in consumers[id]]
@@ -131,18 +132,21 @@ class Lines:
         if stage.handoff == "direct":
             self.natives[end] = self._native(stage)
             return
-        channel = self.channels[end]
+        self.ports[end] = self._port(node, stage)
+
+    def _port(self, node: Node, stage: Stage) -> Port:
+        channel = self.channels[node.id]
         label = str(node) if stage.fiber else None
         if node.executor == "inline":
-            pump: Callable[[], None] = partial(fill, channel, self._native(stage), self._blamed_on(node))
-        elif node.kind in PER_ITEM:
-            pump = self._in_threads(node, channel)
-        else:
-            puller = self._puller(node, channel)
-            self.ports[end] = port = Port(channel, partial(self._resume, node, channel, puller), self.driver, None)
-            port.stop = puller.stop
-            return
-        self.ports[end] = Port(channel, pump, self.driver, label)
+            source = self._native(stage)
+            pump = partial(fill, channel, source, self._blamed_on(node))
+            return Port(channel, pump, self.driver, label, None if label else source)
+        if node.kind in PER_ITEM:
+            return Port(channel, self._in_threads(node, channel), self.driver, label)
+        puller = self._puller(node, channel)
+        port = Port(channel, partial(self._resume, node, channel, puller), self.driver)
+        port.stop = puller.stop
+        return port
 
     def _native(self, stage: Stage) -> Iterator[Any]:
         missing = [edge for id in stage.nodes for edge in self.nodes[id].value_edges if edge.source not in self.values]
@@ -327,7 +331,24 @@ class Lines:
         branch = self.branches.get((edge.source, target, edge.parameter))
         if branch is None:
             return self._counted(self.natives.pop(edge.source), target, edge)
-        return tap(branch, self.ports[edge.source].ask, self.driver)
+        port = self.ports[edge.source]
+        if port.source is None or not self._waits_here_only(target):
+            return tap(branch, port.ask, self.driver)
+        waiter = partial(self.driver.waiter, branch.channel.waiting, branch)
+        return express(branch, port.source, self._blamed_on(self.nodes[edge.source]), waiter)
+
+    def _waits_here_only(self, id: str) -> bool:
+        """Whether the fiber in which this node runs can wait for nothing but what the node itself reads."""
+        while id:
+            node = self.nodes[id]
+            if len(node.stream_edges) > 1 or node.executor == "thread":
+                return False
+            if node.gives == "value":
+                return True
+            if self.ends[id] == id and self.stages[id].handoff == "channel":
+                return False
+            id = self.only_consumer[id]
+        return True
 
     def _counted(self, items: Iterator[Any], target: str, edge: Edge) -> Iterator[Any]:
         if not self.counting or self.nodes[edge.source].kind in PER_ITEM:
@@ -340,11 +361,16 @@ class Lines:
     def _blamed_on(self, node: Node) -> Callable[[BaseException], None]:
         return lambda error: self.blame.line(error, node)
 
+    def waits(self) -> list[object]:
+        """What is waited for: branches for an item, edges for a value."""
+        lists = [self.value_waiting, *(channel.waiting for channel in self.channels.values())]
+        return [getattr(call, "reason", None) for calls in lists for call in calls]
+
     def wake_for_value(self) -> None:
         """A value is there: let everyone who waits for one look."""
-        waiting, self.value_waiting[:] = list(self.value_waiting), []
-        for call in waiting:
+        for call in self.value_waiting:
             call()
+        self.value_waiting.clear()
 
     # -- closing -----------------------------------------------------------------------------------------------
 
@@ -359,7 +385,7 @@ class Lines:
             branch = self.branches.get((edge.source, target, edge.parameter))
             if branch is not None:
                 branch.close()
-                if branch.channel.open:
+                if branch.channel.stores:
                     continue
                 self._stop_port(edge.source)
             self._close(edge.source)

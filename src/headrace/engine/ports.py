@@ -66,6 +66,9 @@ class Driver(Protocol):
     def wait(self, waiting: list[Callable[[], object]], reason: object) -> None:
         """Leave a wake-up call in `waiting` and wait; may return early, so look again."""
 
+    def waiter(self, waiting: list[Callable[[], object]], reason: object) -> Callable[[], None]:
+        """For the fiber that calls this: a function that does that same wait, again and again."""
+
     def spawn(self, function: Callable[[], None], label: str) -> Fiber:
         """A fiber that runs `function` from its first turn on."""
 
@@ -104,10 +107,18 @@ class Port:
     the source has to.
     """
 
-    __slots__ = ("channel", "driver", "fiber", "idle", "pump", "stop")
+    __slots__ = ("channel", "driver", "fiber", "idle", "pump", "source", "stop")
 
-    def __init__(self, channel: Channel, pump: Callable[[], None], driver: Driver, label: str | None) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        pump: Callable[[], None],
+        driver: Driver,
+        label: str | None = None,
+        source: Iterator[Any] | None = None,
+    ) -> None:
         self.channel = channel
+        self.source = source  # what `pump` asks, if that never waits
         self.pump = pump
         self.driver = driver
         self.idle = True
@@ -118,7 +129,7 @@ class Port:
         """Top the channel up, as far as that is possible without waiting."""
         if self.fiber is None:
             self.pump()
-        elif self.idle:
+        elif self.idle and self.channel.room():
             self.driver.hand_over(self.fiber)
 
     def _serve(self) -> None:
@@ -186,15 +197,13 @@ def tap(branch: Branch, ask: Callable[[], None], driver: Driver) -> Iterator[Any
     channel, items, take = branch.channel, branch.items, branch.take
     try:
         while True:
-            if channel.asked < channel.limit:
-                ask()
+            ask()
             if not items and not _comes(branch, ask, driver):
                 break
             yield take()
     finally:
         branch.close()
-    if isinstance(channel.ended, Failed):
-        raise channel.ended.error
+    channel.raise_failure()
 
 
 class LateTap:
@@ -217,11 +226,9 @@ class LateTap:
     def __next__(self) -> Any:
         self.received()
         channel = self.branch.channel
-        if channel.asked < channel.limit:
-            self.ask()
+        self.ask()
         if not self.branch.items and not _comes(self.branch, self.ask, self.driver):
-            if isinstance(channel.ended, Failed):
-                raise channel.ended.error
+            channel.raise_failure()
             raise StopIteration
         self.held = True
         return self.branch.items[0]
@@ -245,6 +252,5 @@ def _comes(branch: Branch, ask: Callable[[], None], driver: Driver) -> bool:
         if channel.ended is not None:
             return False
         driver.wait(channel.waiting, branch)
-        if channel.asked < channel.limit:
-            ask()
+        ask()
     return True

@@ -80,10 +80,10 @@ class Execution:
         elif error is not self.failure and not isinstance(error, Stopped):
             self.failure.add_note(f"headrace: then {type(error).__name__}: {error}")
 
-    def deadlock(self, reasons: list[object]) -> DeadlockError:
-        """The error for a run in which everything waits, and for what."""
+    def deadlock(self) -> DeadlockError:
+        """The error for a run in which everything waits."""
         links = {branch: link for link, branch in self.lines.branches.items()}
-        return deadlock(reasons, links, self.nodes)
+        return deadlock(self.lines.waits(), links, self.nodes)
 
     # -- the readers -------------------------------------------------------------------------------------------
 
