@@ -37,9 +37,11 @@ class Fiber(greenlet):
         self.hub = hub
         self.function = function
         self.label = label
+        self.switch()
 
     def _main(self, *_: object) -> None:
         try:
+            self.hub.nursery.switch()  # begun; to be woken
             self.function()
         except Stopped:
             pass
@@ -53,9 +55,8 @@ class Fiber(greenlet):
         if self.dead or self is getcurrent():
             return
         self.hub.forget(self)
-        if self:  # it has begun
-            self.parent = getcurrent()
-            self.throw(Stopped)
+        self.parent = getcurrent()
+        self.throw(Stopped)
 
 
 class Wake(partial[None]):
@@ -77,15 +78,28 @@ class Hub:
         self.expected = 0
         self.threads: list[ThreadPool | GeneratorThread] = []
         self.closing = False
+        self.nursery = greenlet(self._nurse, self.root)
         self.run: Execution | None = None
 
     # -- fibers ------------------------------------------------------------------------------------------------
 
     def spawn(self, function: Callable[[], None], label: str) -> Fiber:
         """A fiber that runs `function` when it is handed over to."""
-        fiber = Fiber(self, function, label)
+        if not self.nursery:
+            self.nursery.switch()
+        fiber: Fiber = self.nursery.switch(function, label, getcurrent())
         self.fibers[fiber] = None
         return fiber
+
+    def _nurse(self, *_: object) -> None:
+        """Begins fibers. A new fiber counts its recursion from that of whoever began it, and this one is shallow."""
+        fiber, asker = None, self.root
+        try:
+            while True:
+                function, label, asker = asker.switch(fiber)
+                fiber = Fiber(self, function, label)
+        except Stopped:
+            pass
 
     def start(self, function: Callable[[], None], label: str) -> None:
         """A fiber that runs `function` as soon as it is its turn."""
@@ -227,3 +241,5 @@ class Hub:
         while not self.mail.empty():
             self.mail.get()()
         self.ready.clear()
+        if self.nursery:
+            self.nursery.throw(Stopped)

@@ -19,11 +19,11 @@ def deadlock(reasons: Iterable[object], links: Mapping[Branch, Link], nodes: Map
     for reason in reasons:
         if isinstance(reason, Branch):
             source, target, _ = links[reason]
-            waits.append(f"{_reader(target, nodes)} waits for an item from {nodes[source]}")
+            waits.append(f"{_reader(target, nodes)} waits for an item from {_step(nodes[source])}")
             waits += _held_back(reason.channel, links, nodes)
             fixes += _fix(reason.channel, nodes[source])
         elif isinstance(reason, Edge):
-            waits.append(f"a step waits for '{reason.parameter}' from {nodes[reason.source]}")
+            waits.append(f"a step waits for '{reason.parameter}' from {_step(nodes[reason.source])}")
     fix = " or ".join(dict.fromkeys(fixes)) or "no larger max_in_flight helps"
     return DeadlockError(
         f"every stage waits for another: {'; '.join(dict.fromkeys(waits))}. "
@@ -35,7 +35,7 @@ def _held_back(channel: Channel, links: Mapping[Branch, Link], nodes: Mapping[st
     if channel.room():
         return []
     return [
-        f"{nodes[links[branch][0]]} is held back: its edge to {_reader(links[branch][1], nodes)} is full "
+        f"{_step(nodes[links[branch][0]])} is held back: its edge to {_reader(links[branch][1], nodes)} is full "
         f"({branch.in_flight} of {channel.capacity} in flight)"
         for branch in channel.full
     ]
@@ -44,8 +44,12 @@ def _held_back(channel: Channel, links: Mapping[Branch, Link], nodes: Mapping[st
 def _fix(channel: Channel, producer: Node) -> list[str]:
     if channel.ended is not None or channel.room():
         return []
-    return [f"max_in_flight={channel.capacity + 1} on {producer}"]
+    return [f"max_in_flight={channel.capacity + 1} on {_step(producer)}"]
 
 
 def _reader(id: str, nodes: Mapping[str, Node]) -> str:
-    return str(nodes[id]) if id else "the caller"
+    return _step(nodes[id]) if id else "the caller"
+
+
+def _step(node: Node) -> str:
+    return f"step '{node.id}' ({node.where})"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -73,7 +72,7 @@ class Lines:
         self.ports: dict[str, Port] = {}
         self.natives: dict[str, Iterator[Any]] = {}  # open stages that nobody reads yet
         self.opened: set[str] = set()
-        self.closers: dict[str, weakref.ref[Any]] = {}
+        self.closers: dict[str, Iterator[Any]] = {}  # the generators to close
         self.counters: dict[Link, itertools.count[int]] = {}
         self.tallies: dict[str, tuple[int, int]] = {}  # items in and out of fused steps
         self.value_waiting: list[Callable[[], object]] = []
@@ -375,7 +374,7 @@ class Lines:
     # -- closing -----------------------------------------------------------------------------------------------
 
     def _closes(self, node: Node, items: Iterator[Any]) -> None:
-        self.closers[node.id] = weakref.ref(items)
+        self.closers[node.id] = items
 
     def close_inputs(self, node: Node) -> None:
         """Close what only `node` reads: its own branches, and the generators behind them, consumers first."""
@@ -406,11 +405,10 @@ class Lines:
             port.stop()
 
     def _close(self, id: str) -> None:
-        reference = self.closers.pop(id, None)
-        items = reference() if reference is not None else None
-        if items is not None:
+        close = getattr(self.closers.pop(id, None), "close", None)
+        if close is not None:
             try:
-                items.close()
+                close()
             except BaseException as error:
                 self.blame.step(error, self.nodes[id])
                 self.failed(error)
