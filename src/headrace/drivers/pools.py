@@ -14,7 +14,9 @@ from typing import Any, Protocol
 
 from headrace.engine.outcome import END, Ended, Failed, Outcome, Stopped, Value, capture
 
-__all__ = ["GeneratorThread", "Mailbox", "ThreadPool"]
+__all__ = ["GeneratorThread", "Mailbox", "Server", "ThreadPool"]
+
+Open = Callable[[Callable[[Iterator[Any]], Iterator[Any]]], Iterator[Any]]
 
 
 class Mailbox(Protocol):
@@ -25,6 +27,16 @@ class Mailbox(Protocol):
 
     def expect(self, messages: int) -> None:
         """So many more messages (or fewer, if negative) will come without anything else happening first."""
+
+
+class Server(Protocol):
+    """Does one job after the other in the run's own thread; a job may wait."""
+
+    def do(self, job: Callable[[], None]) -> None:
+        """Do `job` when it is its turn."""
+
+    def kill(self) -> None:
+        """Stop the job that waits, and do no more."""
 
 
 class ThreadPool:
@@ -79,17 +91,17 @@ class ThreadPool:
 class GeneratorThread:
     """A thread that runs one generator, and resumes it once for each `ask`.
 
-    The generator's own inputs are pulled in the run's thread: the generator asks for an item and waits for it.
+    The generator's own inputs are pulled in the run's thread, by `server`: the generator asks for an item and waits.
     """
 
     def __init__(
         self,
         mailbox: Mailbox,
-        open: Callable[[Callable[[Iterator[Any]], Iterator[Any]]], Iterator[Any]],
+        open: Open,
         done: Callable[[Outcome], None],
         heard: Callable[[], None],
         failed: Callable[[BaseException], None],
-        pull: Callable[[Callable[[], None]], None],
+        server: Server,
         label: str,
     ) -> None:
         self.mailbox = mailbox
@@ -97,10 +109,14 @@ class GeneratorThread:
         self.done = done
         self.heard = heard
         self.failed = failed
-        self.pull = pull
+        self.server = server
         self.asks: SimpleQueue[bool] = SimpleQueue()
         self.replies: SimpleQueue[Outcome] = SimpleQueue()
+        self.pending = 0  # asks that are not answered
+        self.waiting = False  # for a reply
         self.stopping = False
+        self.over = False
+        self.expected = False
         context = contextvars.copy_context()
         self.thread = threading.Thread(target=context.run, args=(self._work,), name=f"headrace {label}", daemon=True)
 
@@ -108,13 +124,17 @@ class GeneratorThread:
         """Have the thread resume the generator once more."""
         if self.thread.ident is None:
             self.thread.start()
-        self.mailbox.expect(1)
+        self.pending += 1
+        self._expect()
         self.asks.put(True)
 
     def stop(self) -> None:
         """Have the thread close the generator, and do not wait for it."""
         if not self.stopping:
             self.stopping = True
+            self.server.kill()
+            self.waiting = False
+            self._expect()
             self.asks.put(False)
             self.replies.put(Failed(Stopped()))
 
@@ -123,6 +143,13 @@ class GeneratorThread:
         self.stop()
         if self.thread.ident is not None:
             self.thread.join()
+
+    def _expect(self) -> None:
+        """Keep the mailbox right about whether this thread will say something by itself."""
+        begun = self.thread.ident is not None and not self.over
+        expected = begun and not self.waiting and (self.pending > 0 or self.stopping)
+        self.mailbox.expect(expected - self.expected)
+        self.expected = expected
 
     # -- in the thread -----------------------------------------------------------------------------------------
 
@@ -136,8 +163,7 @@ class GeneratorThread:
             self.mailbox.post(lambda outcome=outcome: self._answered(outcome))
         close = getattr(iterator, "close", None)
         closed = capture(close) if close else None
-        if isinstance(closed, Failed):
-            self.mailbox.post(lambda error=closed.error: self.failed(error))
+        self.mailbox.post(lambda: self._ended(closed))
 
     def _resumed(self, iterator: Iterator[Any]) -> Outcome:
         try:
@@ -159,21 +185,32 @@ class GeneratorThread:
     # -- in the run's own thread -------------------------------------------------------------------------------
 
     def _answered(self, outcome: Outcome) -> None:
-        self.mailbox.expect(-1)
+        self.pending -= 1
+        self._expect()
         self.heard()
         self.done(outcome)
 
     def _requested(self, items: Iterator[Any]) -> None:
-        self.mailbox.expect(-1)  # until it is answered, the thread itself waits
+        if self.stopping:
+            return  # it has its reply
+        self.waiting = True
+        self._expect()
         self.heard()
-        self.pull(lambda: self._reply(items))
+        self.server.do(lambda: self._reply(items))
 
     def _reply(self, items: Iterator[Any]) -> None:
         outcome = self._resumed(items)
-        self.mailbox.expect(1)
+        self.waiting = False
+        self._expect()
         self.replies.put(outcome)
         if isinstance(outcome, Failed) and isinstance(outcome.error, Stopped):
             raise outcome.error
+
+    def _ended(self, closed: Outcome | None) -> None:
+        self.over = True
+        self._expect()
+        if isinstance(closed, Failed):
+            self.failed(closed.error)
 
 
 def _raising(error: BaseException) -> Iterator[Any]:

@@ -59,6 +59,34 @@ class Fiber(greenlet):
         self.throw(Stopped)
 
 
+class Server:
+    """A fiber that does one job after the other, so that a job may wait."""
+
+    def __init__(self, hub: Hub, label: str) -> None:
+        self.hub = hub
+        self.label = label
+        self.jobs: deque[Callable[[], None]] = deque()
+        self.fiber: Fiber | None = None
+
+    def do(self, job: Callable[[], None]) -> None:
+        """Do `job` when it is its turn."""
+        if self.fiber is None:
+            self.fiber = self.hub.spawn(self._serve, self.label)
+        self.jobs.append(job)
+        self.hub.ready.append(self.fiber)
+
+    def kill(self) -> None:
+        """Stop the job that waits, and do no more."""
+        if self.fiber is not None:
+            self.fiber.kill()
+
+    def _serve(self) -> None:
+        while True:
+            while self.jobs:
+                self.jobs.popleft()()
+            self.hub.sleep()
+
+
 class Wake(partial[None]):
     """A wake-up call, and what the fiber waits for."""
 
@@ -202,29 +230,9 @@ class Hub:
         label: str,
     ) -> GeneratorThread:
         """A thread for one generator."""
-        thread = GeneratorThread(self, open, done, heard, failed, self._server(label), label)
+        thread = GeneratorThread(self, open, done, heard, failed, Server(self, label), label)
         self.threads.append(thread)
         return thread
-
-    def _server(self, label: str) -> Callable[[Callable[[], None]], None]:
-        """A fiber that does one job after the other, so that a job may wait."""
-        jobs: deque[Callable[[], None]] = deque()
-
-        def serve() -> None:
-            while True:
-                while jobs:
-                    jobs.popleft()()
-                self.sleep()
-
-        fibers: list[Fiber] = []
-
-        def do(job: Callable[[], None]) -> None:
-            jobs.append(job)
-            if not fibers:
-                fibers.append(self.spawn(serve, label))
-            self.ready.append(fibers[0])
-
-        return do
 
     # -- the end -----------------------------------------------------------------------------------------------
 

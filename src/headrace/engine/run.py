@@ -36,8 +36,8 @@ class Execution:
         self.failure: BaseException | None = None
         self.blame = Blame(self.nodes)
         self.lines = Lines(program, self.values, driver, self.blame, self.fail, counting)
-        ends = [self.nodes[stage.nodes[-1]] for stage in self.dag.stages if stage.handoff == "value"]
-        self.unfinished = {node.id: node for node in ends}
+        self.stages = {stage.nodes[-1]: stage for stage in self.dag.stages if stage.handoff == "value"}
+        self.unfinished = {node.id: node for node in self.dag.nodes if node.id in self.stages}
         self.missing: dict[str, set[str]] = {}  # in fibers: the values that each unfinished node still needs
 
     def result(self) -> Any:
@@ -122,8 +122,9 @@ class Execution:
                 self._finish(node)
 
     def _start_fibers(self) -> None:
-        for node in self.unfinished.values():
-            self.missing[node.id] = {edge.source for edge in node.value_edges} - self.values.keys()
+        for id in self.unfinished:
+            edges = [edge for member in self.stages[id].nodes for edge in self.nodes[member].value_edges]
+            self.missing[id] = {edge.source for edge in edges} - self.values.keys()
         for node in list(self.unfinished.values()):
             if not self.missing[node.id]:
                 self._start(node)
