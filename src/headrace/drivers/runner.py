@@ -25,7 +25,7 @@ def run(program: Program, arguments: Mapping[str, Any]) -> Any:
 
 def iterate(program: Program, arguments: Mapping[str, Any]) -> Iterator[Any]:
     """The items of one run, as they are asked for."""
-    yield from _new_run(program, arguments, counting=False).items()  # begins with the first item
+    return _new_run(program, arguments, counting=False).items()
 
 
 def observed(program: Program, arguments: Mapping[str, Any], observers: Sequence[Observer]) -> tuple[Any, Report]:

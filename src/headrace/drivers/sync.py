@@ -98,26 +98,36 @@ class Hub:
 
     def __init__(self) -> None:
         self.root = getcurrent()
-        _context_is_there.set(None)  # without any variable there is no context that fibers could share
-        self.context = self.root.gr_context
+        self.nursery = self.root
+        self.context: contextvars.Context | None = None
         self.ready: deque[greenlet] = deque()
         self.fibers: dict[Fiber, None] = {}
         self.mail: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self.expected = 0
         self.threads: list[ThreadPool | GeneratorThread] = []
         self.closing = False
-        self.nursery = greenlet(self._nurse, self.root)
         self.run: Execution | None = None
+
+    def begin(self) -> None:
+        """The run begins, here and now."""
+        self.root = getcurrent()
+        self.nursery = self.root
 
     # -- fibers ------------------------------------------------------------------------------------------------
 
     def spawn(self, function: Callable[[], None], label: str) -> Fiber:
         """A fiber that runs `function` when it is handed over to."""
-        if not self.nursery:
-            self.nursery.switch()
+        if self.nursery is self.root:
+            self._open_nursery()
         fiber: Fiber = self.nursery.switch(function, label, getcurrent())
         self.fibers[fiber] = None
         return fiber
+
+    def _open_nursery(self) -> None:
+        _context_is_there.set(None)  # without any variable there is no context that fibers could share
+        self.context = self.root.gr_context
+        self.nursery = greenlet(self._nurse, self.root)
+        self.nursery.switch()
 
     def _nurse(self, *_: object) -> None:
         """Begins fibers. A new fiber counts its recursion from that of whoever began it, and this one is shallow."""
@@ -249,5 +259,5 @@ class Hub:
         while not self.mail.empty():
             self.mail.get()()
         self.ready.clear()
-        if self.nursery:
+        if self.nursery is not self.root:
             self.nursery.throw(Stopped)

@@ -63,6 +63,9 @@ class Puller(Protocol):
 class Driver(Protocol):
     """Whoever waits. The engine itself never does."""
 
+    def begin(self) -> None:
+        """The run begins, here and now."""
+
     def wait(self, waiting: list[Callable[[], object]], reason: object) -> None:
         """Leave a wake-up call in `waiting` and wait; may return early, so look again."""
 

@@ -43,9 +43,10 @@ class Execution:
     def result(self) -> Any:
         """Run to the end. Raises the first failure, with later ones as notes on it."""
         items: list[Any] = []
+        self.driver.begin()
         try:
             if self.dag.returns == "stream":
-                items = list(self._items()) if self._in_fibers else self._listed()
+                items = list(self._items_in_fibers()) if self._in_fibers else self._listed()
             else:
                 self._compute_values()
         except BaseException as error:
@@ -58,8 +59,14 @@ class Execution:
 
         Raises the first failure, with later ones as notes on it.
         """
+        self.driver.begin()
         try:
-            yield from self._items()
+            if self._in_fibers:
+                yield from self._items_in_fibers()
+            else:
+                self._finish_in_turn()
+                if self.failure is None:
+                    yield from self.lines.items()
         except GeneratorExit:
             pass
         except BaseException as error:
@@ -103,12 +110,7 @@ class Execution:
         self._finish_in_turn()
         return list(self.lines.items()) if self.failure is None else []
 
-    def _items(self) -> Iterator[Any]:
-        if not self._in_fibers:
-            self._finish_in_turn()
-            if self.failure is None:
-                yield from self.lines.items()
-            return
+    def _items_in_fibers(self) -> Iterator[Any]:
         self._start_fibers()
         for item in self.lines.items():
             if self.failure is not None:
