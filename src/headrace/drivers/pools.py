@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Protocol
 
@@ -79,7 +80,7 @@ class ThreadPool:
             context, call, done = job
             self.begun.put(None)
             outcome = capture(context.run, call)
-            self.mailbox.post(lambda done=done, outcome=outcome: self._ended(done, outcome))
+            self.mailbox.post(partial(self._ended, done, outcome))
             del job, context, call, done, outcome  # an idle thread keeps nothing alive
 
     def _ended(self, done: Callable[[Outcome], None], outcome: Outcome) -> None:
@@ -160,10 +161,10 @@ class GeneratorThread:
                 opened = capture(self.open, self._remote)
                 iterator = opened.value if isinstance(opened, Value) else _raising(opened.error)
             outcome = self._resumed(iterator)
-            self.mailbox.post(lambda outcome=outcome: self._answered(outcome))
+            self.mailbox.post(partial(self._answered, outcome))
         close = getattr(iterator, "close", None)
         closed = capture(close) if close else None
-        self.mailbox.post(lambda: self._ended(closed))
+        self.mailbox.post(partial(self._ended, closed))
 
     def _resumed(self, iterator: Iterator[Any]) -> Outcome:
         try:
@@ -176,7 +177,7 @@ class GeneratorThread:
     def _remote(self, items: Iterator[Any]) -> Iterator[Any]:
         """`items`, pulled in the run's own thread."""
         while not self.stopping:
-            self.mailbox.post(lambda: self._requested(items))
+            self.mailbox.post(partial(self._requested, items))
             reply = self.replies.get()
             if isinstance(reply, Ended):
                 return
@@ -196,7 +197,7 @@ class GeneratorThread:
         self.waiting = True
         self._expect()
         self.heard()
-        self.server.do(lambda: self._reply(items))
+        self.server.do(partial(self._reply, items))
 
     def _reply(self, items: Iterator[Any]) -> None:
         outcome = self._resumed(items)

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from headrace.engine.counts import report
 from headrace.engine.events import Event, RunEnded, RunStarted
-from headrace.engine.report import Report, report
+from headrace.engine.report import Report
 from headrace.engine.run import Execution
 from headrace.drivers.sync import Hub
 from headrace.graph.dag import Program

@@ -41,7 +41,7 @@ class Fiber(greenlet):
 
     def _main(self, *_: object) -> None:
         try:
-            self.hub.nursery.switch()  # begun; to be woken
+            self.hub.nursery.switch()  # it has begun
             self.function()
         except Stopped:
             pass
@@ -49,6 +49,11 @@ class Fiber(greenlet):
             self.hub.fail(error)
         finally:
             self.hub.forget(self)
+
+    def resume(self) -> None:
+        """Let it run now, and go on when it waits or is over."""
+        self.hub.ready.appendleft(getcurrent())
+        self.switch()
 
     def kill(self) -> None:
         """Raise Stopped where it waits, and return when it is over."""
@@ -116,7 +121,7 @@ class Hub:
     # -- fibers ------------------------------------------------------------------------------------------------
 
     def spawn(self, function: Callable[[], None], label: str) -> Fiber:
-        """A fiber that runs `function` when it is handed over to."""
+        """A fiber that runs `function` when it is first resumed."""
         if self.nursery is self.root:
             self._open_nursery()
         fiber: Fiber = self.nursery.switch(function, label, getcurrent())
@@ -147,13 +152,8 @@ class Hub:
         """The fiber is over, or about to be."""
         self.fibers.pop(fiber, None)
 
-    def hand_over(self, fiber: greenlet) -> None:
-        """Let `fiber` run now, and go on when it waits or is over."""
-        self.ready.appendleft(getcurrent())
-        fiber.switch()
-
     def sleep(self) -> None:
-        """Wait for `hand_over`."""
+        """Wait to be resumed."""
         self._switch()
 
     def wait(self, waiting: list[Callable[[], object]], reason: object) -> None:

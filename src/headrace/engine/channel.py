@@ -17,7 +17,7 @@ channel. What it may leave out, and why, is said there.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import islice, repeat, starmap
 from typing import Any
 
@@ -31,7 +31,7 @@ Wait = Callable[[], None]
 class Channel:
     """Room, reserve, put, take, end and close for one producer and its branches.
 
-    >>> channel = Channel(capacity=2, names=["left", "right"])
+    >>> channel = Channel(capacity=2, branches=2)
     >>> left, right = channel.branches
     >>> channel.reserve(), channel.reserve(), channel.reserve()
     (True, True, False)
@@ -42,11 +42,11 @@ class Channel:
 
     __slots__ = ("asking", "branches", "capacity", "ended", "produced", "stores", "waiting")
 
-    def __init__(self, capacity: int, names: Sequence[str]) -> None:
+    def __init__(self, capacity: int, branches: int) -> None:
         self.capacity = capacity
         self.asking = 0
         self.produced = 0
-        self.branches = tuple(Branch(self, name) for name in names)
+        self.branches = tuple(Branch(self) for _ in range(branches))
         self.stores = [branch.items for branch in self.branches]  # of the open branches
         self.ended: Ended | Failed | None = None
         self.waiting: list[Callable[[], object]] = []
@@ -108,11 +108,10 @@ class Channel:
 class Branch:
     """One consumer's end of a channel. `peak` is the most that was in flight on it, in items."""
 
-    __slots__ = ("channel", "closed", "dropped", "items", "name", "peak", "produced")
+    __slots__ = ("channel", "closed", "dropped", "items", "peak", "produced")
 
-    def __init__(self, channel: Channel, name: str) -> None:
+    def __init__(self, channel: Channel) -> None:
         self.channel = channel
-        self.name = name
         self.items: deque[Any] = deque()
         self.peak = 0
         self.closed = False
@@ -244,9 +243,9 @@ def _in_runs(
             if own == capacity and fullest < capacity and channel.ended is None:
                 yield take()
                 before = channel.produced
-                count = capacity - fullest if len(stores) > 1 else None  # None: until the source ends
+                times = capacity - fullest if len(stores) > 1 else None  # None: until the source ends
                 try:
-                    for item in islice(source, count):
+                    for item in islice(source, times):
                         channel.produced += 1
                         for store in stores:
                             store.append(item)
@@ -255,7 +254,7 @@ def _in_runs(
                     failed(error)
                     channel.end(Failed(error))
                 else:
-                    if channel.produced - before != count:
+                    if channel.produced - before != times:
                         channel.end()
                 if channel.waiting:
                     channel.wake()

@@ -28,9 +28,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from types import CodeType, FunctionType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 __all__ = ["Fused", "Tally", "fuse"]
 
@@ -47,8 +46,7 @@ class Tally(Protocol):
         """Step `index` raised `error` at its item `numbers[index]`; gives what to raise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fused:
+class Fused(NamedTuple):
     """The code of a loop for one sequence of kinds, and which line belongs to which step."""
 
     code: CodeType

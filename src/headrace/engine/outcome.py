@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NoReturn
+
+import msgspec
 
 __all__ = ["END", "Ended", "Failed", "Outcome", "Stopped", "Value", "capture"]
 
@@ -13,8 +14,7 @@ class Stopped(BaseException):
     """Raised where code waits when nobody wants its result any more. Like GeneratorExit: clean up and leave."""
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(msgspec.Struct, frozen=True):
     """A call gave `value`."""
 
     value: Any
@@ -24,8 +24,7 @@ class Value:
         return self.value
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """A call raised `error`."""
 
     error: BaseException
@@ -35,8 +34,7 @@ class Failed:
         raise self.error
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """A stream was asked for an item and had no more."""
 
 

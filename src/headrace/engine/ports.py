@@ -39,6 +39,9 @@ Open = Callable[[Callable[[Iterator[Any]], Iterator[Any]]], Iterator[Any]]
 class Fiber(Protocol):
     """Code that can wait by itself."""
 
+    def resume(self) -> None:
+        """Let it run now, and go on when it waits or is over."""
+
     def kill(self) -> None:
         """Raise Stopped where it waits, and return when it is over."""
 
@@ -73,7 +76,7 @@ class Driver(Protocol):
         """For the fiber that calls this: a function that does that same wait, again and again."""
 
     def spawn(self, function: Callable[[], None], label: str) -> Fiber:
-        """A fiber that runs `function` from its first turn on."""
+        """A fiber that runs `function` when it is first resumed."""
 
     def start(self, function: Callable[[], None], label: str) -> None:
         """A fiber that runs `function` as soon as it is its turn."""
@@ -84,11 +87,8 @@ class Driver(Protocol):
     def close(self) -> None:
         """Stop every fiber and thread, and wait for them."""
 
-    def hand_over(self, fiber: Fiber) -> None:
-        """Let `fiber` run now, and go on when it waits or is over."""
-
     def sleep(self) -> None:
-        """Wait for `hand_over`."""
+        """Wait to be resumed."""
 
     def pool(self, label: str) -> Pool:
         """Threads for the calls of one step."""
@@ -133,7 +133,7 @@ class Port:
         if self.fiber is None:
             self.pump()
         elif self.idle and self.channel.room():
-            self.driver.hand_over(self.fiber)
+            self.fiber.resume()
 
     def _serve(self) -> None:
         while self.channel.ended is None:

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import msgspec
 
-from headrace.engine.deadlock import Link
-from headrace.engine.lines import CALLER, Lines
-from headrace.graph.dag import Dag, Node
-
-__all__ = ["EdgeReport", "NodeReport", "Report", "report"]
+__all__ = ["EdgeReport", "NodeReport", "Report"]
 
 
 class NodeReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,50 +40,3 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             if node.id == id:
                 return node
         raise KeyError(id)
-
-
-def report(dag: Dag, values: Collection[str], lines: Lines) -> Report:
-    """The counts of a run that is over, in which the nodes `values` have given their value."""
-    edges = [_edge_report(lines, (edge.source, node.id, edge.parameter)) for node in dag.nodes for edge in node.stream_edges]
-    if dag.returns == "stream":
-        edges.append(_edge_report(lines, (dag.outputs[0], "", CALLER)))
-    return Report(
-        nodes=tuple(
-            NodeReport(
-                id=node.id,
-                items_in=sum(edge.taken for edge in edges if edge.target == node.id),
-                items_out=_items_out(node, edges, values, lines),
-            )
-            for node in dag.nodes
-            if node.kind != "parameter"
-        ),
-        edges=tuple(edges),
-    )
-
-
-def _edge_report(lines: Lines, link: Link) -> EdgeReport:
-    source, target, parameter = link
-    if link in lines.branches:
-        branch = lines.branches[link]
-        taken, highest = branch.taken, branch.highest
-    else:
-        taken = _taken_natively(lines, link)
-        highest = min(taken, 1)
-    return EdgeReport(source=source, target=target, parameter=parameter, taken=taken, highest_in_flight=highest)
-
-
-def _taken_natively(lines: Lines, link: Link) -> int:
-    source, target, _ = link
-    if target in lines.tallies:
-        return lines.tallies[target][0]
-    if source in lines.tallies:
-        return lines.tallies[source][1]
-    return next(lines.counters[link]) - 1 if link in lines.counters else 0
-
-
-def _items_out(node: Node, edges: list[EdgeReport], values: Collection[str], lines: Lines) -> int:
-    if node.gives == "value":
-        return int(node.id in values)
-    if node.id in lines.channels:
-        return lines.channels[node.id].produced
-    return sum(edge.taken for edge in edges if edge.source == node.id)

@@ -27,7 +27,7 @@ class Slot:
 class Window:
     """Up to `concurrency` calls at once, whose outcomes go to `channel` in order or as they complete.
 
-    >>> channel = Channel(capacity=3, names=["out"])
+    >>> channel = Channel(capacity=3, branches=1)
     >>> window = Window(channel, concurrency=2, ordered=True)
     >>> first, second = window.begin(), window.begin()
     >>> window.begin() is None

@@ -1,0 +1,151 @@
+"""How a node calls its function: with which arguments, and what iterator comes of it.
+
+Lives here: one node (or one run of per-item nodes) at a time, given the streams that it reads. Must not live here:
+where those streams come from and when they are closed (lines.py).
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import GeneratorType
+from typing import Any
+
+from headrace.engine.blame import Blame
+from headrace.engine.fuse import MAX_NESTED, fuse
+from headrace.errors import LengthError
+from headrace.graph.dag import Constant, Node, Program
+from headrace.graph.stages import PER_ITEM
+
+__all__ = ["Calls", "per_item_run"]
+
+Streams = Mapping[str, Iterator[Any]]  # by parameter
+
+
+class Calls:
+    """The calls of one run. `values` is shared with the run, and has what a node needs when it is called."""
+
+    def __init__(self, program: Program, values: Mapping[str, Any], blame: Blame) -> None:
+        self.program = program
+        self.values = values
+        self.blame = blame
+        self.tallies: dict[str, tuple[int, int]] = {}  # items into and out of steps in fused loops
+
+    def value(self, node: Node, streams: Streams) -> Any:
+        """What a value node gives."""
+        positional, keywords = self._arguments(node, streams)
+        if node.kind == "collect":
+            return list(positional[0])
+        if node.kind == "drain":
+            for _ in positional[0]:
+                pass
+            return None
+        return self.program.functions[node.id](*positional, **keywords)
+
+    def iterator(self, node: Node, streams: Streams) -> Iterator[Any]:
+        """What a node gives that is not called per item: a fresh iterator."""
+        positional, keywords = self._arguments(node, streams)
+        if node.kind == "batch":
+            return _batches(*positional)
+        if node.kind == "zip":
+            return _zipped(positional, [self.blame.nodes[edge.source] for edge in node.stream_edges], node)
+        if node.kind == "iterate":
+            return self._relayed(node, iter(positional[0]))
+        made = iter(self.program.functions[node.id](*positional, **keywords))
+        if not isinstance(made, GeneratorType):
+            return self._relayed(node, made)
+        self.blame.codes[node.id] = made.gi_code
+        return made
+
+    def loop(self, nodes: Sequence[Node], items: Iterator[Any]) -> Iterator[Any]:
+        """One generator for a run of per-item nodes."""
+        return fuse(items, [node.kind for node in nodes], [self.of_item(node) for node in nodes], _Tally(self, nodes))
+
+    def of_item(self, node: Node) -> Callable[[Any], Any]:
+        """The step's function as a function of one item."""
+        function = self.program.functions[node.id]
+        positional, keywords = self._arguments(node, {})
+        if node.stream_edges[0].delivery == "unpacked":
+            return lambda item: function(*item, *positional, **keywords)
+        if positional or keywords:
+            return lambda item: function(item, *positional, **keywords)
+        return function
+
+    def _arguments(self, node: Node, streams: Streams) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of the node's function, but for the item of a per-item call."""
+        positional: list[Any] = []
+        keywords: dict[str, Any] = {}
+        for index, entry in enumerate(node.inputs):
+            if isinstance(entry, Constant):
+                value = self.program.constants[node.id, index]
+            elif entry.delivery == "value":
+                value = self.values[entry.source]
+            elif entry.delivery == "stream":
+                value = streams[entry.parameter]
+            else:
+                continue
+            if entry.keyword:
+                keywords[entry.parameter] = value
+            else:
+                positional.append(value)
+        return positional, keywords
+
+    def _relayed(self, node: Node, items: Iterator[Any]) -> Iterator[Any]:
+        """`items` of an iterator that has no frame of its own to be found in a traceback."""
+        try:
+            yield from items
+        except BaseException as error:
+            self.blame.line(error, node)
+            raise
+
+
+class _Tally:
+    """Hears from one fused loop."""
+
+    def __init__(self, calls: Calls, nodes: Sequence[Node]) -> None:
+        self.calls = calls
+        self.nodes = nodes
+
+    def counted(self, numbers: Sequence[int]) -> None:
+        for index, node in enumerate(self.nodes):
+            self.calls.tallies[node.id] = (numbers[index], numbers[index + 1])
+
+    def failed(self, error: BaseException, index: int, numbers: Sequence[int]) -> BaseException:
+        if isinstance(error, StopIteration):  # Python would take it for the end of the loop
+            replacement = RuntimeError("a step raised StopIteration")
+            replacement.__cause__ = error
+            error = replacement
+        self.calls.blame.step(error, self.nodes[index], numbers[index])
+        return error
+
+
+def per_item_run(nodes: Sequence[Node]) -> list[Node]:
+    """The per-item nodes at the front that one loop can hold."""
+    run: list[Node] = []
+    nested = 0
+    for node in itertools.takewhile(lambda node: node.kind in PER_ITEM, nodes):
+        nested += node.kind == "flat_map"
+        if nested > MAX_NESTED:
+            break
+        run.append(node)
+    return run
+
+
+def _batches(items: Iterator[Any], size: int) -> Iterator[tuple[Any, ...]]:
+    while batch := tuple(itertools.islice(items, size)):
+        yield batch
+
+
+def _zipped(streams: Sequence[Iterator[Any]], producers: Sequence[Node], node: Node) -> Iterator[tuple[Any, ...]]:
+    try:
+        yield from zip(*streams, strict=True)
+    except ValueError as error:
+        found = re.fullmatch(r"zip\(\) argument (\d+) is (shorter|longer) than arguments? .*", str(error))
+        if found is None or error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            raise  # somebody else's
+        other = producers[int(found[1]) - 1]
+        raise LengthError(
+            f"{node}: the streams differ in length: {other} is {found[2]} than {producers[0]}; "
+            "zip streams that have as many items"
+        ) from None
