@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextvars
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from greenlet import getcurrent, greenlet
 
@@ -31,12 +31,11 @@ _context_is_there: contextvars.ContextVar[None] = contextvars.ContextVar("headra
 class Fiber(greenlet):
     """Code of a run that can wait by itself. It shares the context variables of whoever started the run."""
 
-    def __init__(self, hub: Hub, function: Callable[[], None], label: str) -> None:
+    def __init__(self, hub: Hub, function: Callable[[], None]) -> None:
         super().__init__(self._main, hub.root)
         self.gr_context = hub.context
         self.hub = hub
         self.function = function
-        self.label = label
         self.switch()
 
     def _main(self, *_: object) -> None:
@@ -67,16 +66,15 @@ class Fiber(greenlet):
 class Server:
     """A fiber that does one job after the other, so that a job may wait."""
 
-    def __init__(self, hub: Hub, label: str) -> None:
+    def __init__(self, hub: Hub) -> None:
         self.hub = hub
-        self.label = label
         self.jobs: deque[Callable[[], None]] = deque()
         self.fiber: Fiber | None = None
 
     def do(self, job: Callable[[], None]) -> None:
         """Do `job` when it is its turn."""
         if self.fiber is None:
-            self.fiber = self.hub.spawn(self._serve, self.label)
+            self.fiber = self.hub.spawn(self._serve)
         self.jobs.append(job)
         self.hub.ready.append(self.fiber)
 
@@ -120,11 +118,11 @@ class Hub:
 
     # -- fibers ------------------------------------------------------------------------------------------------
 
-    def spawn(self, function: Callable[[], None], label: str) -> Fiber:
+    def spawn(self, function: Callable[[], None]) -> Fiber:
         """A fiber that runs `function` when it is first resumed."""
         if self.nursery is self.root:
             self._open_nursery()
-        fiber: Fiber = self.nursery.switch(function, label, getcurrent())
+        fiber: Fiber = self.nursery.switch(function, getcurrent())
         self.fibers[fiber] = None
         return fiber
 
@@ -139,14 +137,14 @@ class Hub:
         fiber, asker = None, self.root
         try:
             while True:
-                function, label, asker = asker.switch(fiber)
-                fiber = Fiber(self, function, label)
+                function, asker = asker.switch(fiber)
+                fiber = Fiber(self, function)
         except Stopped:
             pass
 
-    def start(self, function: Callable[[], None], label: str) -> None:
+    def start(self, function: Callable[[], None]) -> None:
         """A fiber that runs `function` as soon as it is its turn."""
-        self.ready.append(self.spawn(function, label))
+        self.ready.append(self.spawn(function))
 
     def forget(self, fiber: Fiber) -> None:
         """The fiber is over, or about to be."""
@@ -240,7 +238,7 @@ class Hub:
         label: str,
     ) -> GeneratorThread:
         """A thread for one generator."""
-        thread = GeneratorThread(self, open, done, heard, failed, Server(self, label), label)
+        thread = GeneratorThread(self, open, done, heard, failed, Server(self), label)
         self.threads.append(thread)
         return thread
 
@@ -261,3 +259,4 @@ class Hub:
         self.ready.clear()
         if self.nursery is not self.root:
             self.nursery.throw(Stopped)
+        self.run = None

@@ -29,9 +29,12 @@ class RunEnded(msgspec.Struct, frozen=True):
     """A run is over and everything is closed. `failure` is None if it went well.
 
     >>> from headrace import SyncRunner, step
+    >>> @step
+    ... def number(text: str) -> int:
+    ...     return int(text)
     >>> events = []
     >>> try:
-    ...     SyncRunner(observers=[events.append]).execute(step("number", fn=int), "four")
+    ...     SyncRunner(observers=[events.append]).execute(number, "four")
     ... except ValueError:
     ...     print(type(events[-1].failure).__name__, events[-1].report.node("number/number").items_out)
     ValueError 0

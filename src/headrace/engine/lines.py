@@ -130,13 +130,12 @@ class Lines:
 
     def _port(self, node: Node, stage: Stage) -> Port:
         channel = self.channels[node.id]
-        label = str(node) if stage.fiber else None
         if node.executor == "inline":
             source = self._native(stage)
             pump = partial(fill, channel, source, self._blamed_on(node))
-            return Port(channel, pump, self.driver, label, None if label else source)
+            return Port(channel, pump, self.driver, in_fiber=stage.fiber, source=None if stage.fiber else source)
         if node.kind in PER_ITEM:
-            return Port(channel, self._calling_in_threads(node, channel), self.driver, label)
+            return Port(channel, self._calling_in_threads(node, channel), self.driver, in_fiber=stage.fiber)
         puller = self._puller(node, channel)
         port = Port(channel, partial(self._resume, node, channel, puller), self.driver)
         port.stop = puller.stop
@@ -318,6 +317,7 @@ class Lines:
         for node in reversed(self.dag.nodes):
             self._close(node.id)
         self.natives.clear()
+        self.ports.clear()
 
     def _close(self, id: str) -> None:
         """Close the iterator of one node, and what pumps it."""

@@ -75,10 +75,10 @@ class Driver(Protocol):
     def waiter(self, waiting: list[Callable[[], object]], reason: object) -> Callable[[], None]:
         """For the fiber that calls this: a function that does that same wait, again and again."""
 
-    def spawn(self, function: Callable[[], None], label: str) -> Fiber:
+    def spawn(self, function: Callable[[], None]) -> Fiber:
         """A fiber that runs `function` when it is first resumed."""
 
-    def start(self, function: Callable[[], None], label: str) -> None:
+    def start(self, function: Callable[[], None]) -> None:
         """A fiber that runs `function` as soon as it is its turn."""
 
     def run_until(self, done: Callable[[], bool]) -> None:
@@ -117,7 +117,8 @@ class Port:
         channel: Channel,
         pump: Callable[[], None],
         driver: Driver,
-        label: str | None = None,
+        *,
+        in_fiber: bool = False,
         source: Iterator[Any] | None = None,
     ) -> None:
         self.channel = channel
@@ -125,7 +126,7 @@ class Port:
         self.pump = pump
         self.driver = driver
         self.idle = True
-        self.fiber = driver.spawn(self._serve, label) if label else None
+        self.fiber = driver.spawn(self._serve) if in_fiber else None
         self.stop: Callable[[], None] | None = self.fiber.kill if self.fiber else None
 
     def ask(self) -> None:

@@ -22,6 +22,20 @@ from headrace.graph.dag import Node, Program
 __all__ = ["Execution"]
 
 
+class Failures:
+    """The first failure of a run, with later ones as notes on it."""
+
+    def __init__(self) -> None:
+        self.first: BaseException | None = None
+
+    def add(self, error: BaseException) -> None:
+        """One more failure."""
+        if self.first is None:
+            self.first = error
+        elif error is not self.first and not isinstance(error, Stopped):
+            self.first.add_note(f"headrace: then {type(error).__name__}: {error}")
+
+
 class Execution:
     """The state of one run. Call either `result` or `items`, once.
 
@@ -33,9 +47,9 @@ class Execution:
         self.nodes: dict[str, Node] = {node.id: node for node in self.dag.nodes}
         self.values: dict[str, Any] = dict(arguments)
         self.driver = driver
-        self.failure: BaseException | None = None
+        self.failures = Failures()
         self.blame = Blame(self.nodes)
-        self.lines = Lines(program, self.values, driver, self.blame, self.fail, counting)
+        self.lines = Lines(program, self.values, driver, self.blame, self.failures.add, counting)
         self.stages = {stage.nodes[-1]: stage for stage in self.dag.stages if stage.handoff == "value"}
         self.unfinished = {node.id: node for node in self.dag.nodes if node.id in self.stages}
         self.missing: dict[str, set[str]] = {}  # in fibers: the values that each unfinished node still needs
@@ -75,17 +89,22 @@ class Execution:
 
     def close(self) -> None:
         """Stop and close everything, consumers first. Raises the first failure of the run, if there was any."""
-        self.driver.close()
+        try:
+            self.driver.close()
+        except BaseException as error:
+            self.failures.add(error)
         self.lines.close()
         if self.failure is not None:
             raise self.failure
 
+    @property
+    def failure(self) -> BaseException | None:
+        """The first failure of the run."""
+        return self.failures.first
+
     def fail(self, error: BaseException) -> None:
-        """Keep the first failure, and note later ones on it."""
-        if self.failure is None:
-            self.failure = error
-        elif error is not self.failure and not isinstance(error, Stopped):
-            self.failure.add_note(f"headrace: then {type(error).__name__}: {error}")
+        """The run has failed."""
+        self.failures.add(error)
 
     def deadlock(self) -> DeadlockError:
         """The error for a run in which everything waits."""
@@ -132,7 +151,7 @@ class Execution:
                 self._start(node)
 
     def _start(self, node: Node) -> None:
-        self.driver.start(partial(self._finish, node), str(node))
+        self.driver.start(partial(self._finish, node))
 
     def _finish(self, node: Node) -> None:
         """Compute the value of `node`, and close what it leaves unread."""
