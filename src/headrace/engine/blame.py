@@ -33,8 +33,9 @@ class Blame:
         error.add_note(f"headrace: {node} failed{at}; path {node.id}")
 
     def line(self, error: BaseException, end: Node) -> None:
-        """`error` came out of the native line that ends in `end`."""
-        self.step(error, self._culprit(error, end))
+        """`error` came out of the native line that ends in `end`. An interrupt may come up anywhere: nobody's fault."""
+        if isinstance(error, Exception):
+            self.step(error, self._culprit(error, end))
 
     def _culprit(self, error: BaseException, end: Node) -> Node:
         candidates, culprit = [end, *self._below(end)], None
