@@ -1,4 +1,4 @@
-"""Every routine job: `nox -s demo`, `nox -s tests`, `nox -s corpus`, `nox -s types`, `nox -s lint`."""
+"""Every routine job: `nox -s demo`, `nox -s tests`, `nox -s corpus`, `nox -s types`, `nox -s lint`, `nox -s bench`."""
 
 import nox
 
@@ -54,3 +54,10 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("lint-imports", env={"PYTHONPATH": "src"})
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure speed and memory beside hand-written code; arguments after `--` go to benchmarks/run.py."""
+    session.install(".")
+    session.run("python", "-m", "benchmarks.run", *session.posargs)

@@ -111,7 +111,10 @@ def built(ops: list[Op], source_bound: int, plenty: bool) -> Any:
     """The pipeline of `ops`; every stream that nobody reads is collected and returned."""
 
     def options(op: Op) -> dict[str, Any]:
-        return {"max_in_flight": PLENTY if plenty else op.bound, "executor": "thread" if op.thread else "inline"}
+        return {
+            "max_in_flight": PLENTY if plenty else op.bound,
+            "executor": "thread" if op.thread else "inline",
+        }
 
     def source(count: int) -> Iterator[int]:
         yield from range(count)

@@ -51,10 +51,10 @@ class OptionError(BuildError, ValueError):
 
     >>> from headrace import step
     >>> try:
-    ...     step("fetch", fn=len, max_in_flight=0)
+    ...     step("fetch", fn=lambda url: url, max_in_flight=0)
     ... except OptionError as error:
     ...     print(error)
-    step 'fetch' (built-in): max_in_flight must be a whole number of 1 or more, got 0
+    step 'fetch' (...:2): max_in_flight must be a whole number of 1 or more, got 0
     """
 
 

@@ -495,7 +495,7 @@ def test_1_11_runner_reads_only_the_dag(run_pipeline: Run) -> None:
     meter = Meter()
     source = source_of(meter, max_in_flight=3)
     line = source | reader_of(meter)
-    line.dag  # noqa: B018  # compiled
+    line.dag  # compiled
     source.settings = source.options(max_in_flight=30).settings
     source.function = lambda count: iter(())
     assert run_pipeline(line, ITEMS) == ITEMS

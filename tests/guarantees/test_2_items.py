@@ -23,7 +23,9 @@ def each(items: Iterator[Any]) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(
-    ("bound", "executor"), [(1, "inline"), (4, "inline"), (1, "thread"), (4, "thread")], ids=lambda value: str(value)
+    ("bound", "executor"),
+    [(1, "inline"), (4, "inline"), (1, "thread"), (4, "thread")],
+    ids=lambda value: str(value),
 )
 def test_2_1_any_object_is_an_item(run_pipeline: Run, bound: int, executor: Any) -> None:
     called = step("called", fn=same, max_in_flight=bound, executor=executor)
@@ -33,7 +35,11 @@ def test_2_1_any_object_is_an_item(run_pipeline: Run, bound: int, executor: Any)
     def strange() -> tuple[list[Any], list[Any], list[Any]]:
         items = stream(STRANGE)
         twice = zip_streams(items.map(called), through(items))
-        return twice.starmap(lambda left, _: left).collect(), items.collect(), items.map(lambda item: item).collect()
+        return (
+            twice.starmap(lambda left, _: left).collect(),
+            items.collect(),
+            items.map(lambda item: item).collect(),
+        )
 
     assert run_pipeline(strange) == (STRANGE, STRANGE, STRANGE)
 
@@ -138,6 +144,11 @@ def test_2_4_streams_may_be_empty(run_pipeline: Run) -> None:
         all_of = stream(items)
         lengths = step("lengths", fn=lambda left, right: (len(list(left)), len(list(right))))
         zipped = zip_streams(all_of, all_of.map(abs))
-        return all_of.collect(), all_of.batched(3).collect(), zipped.collect(), lengths(all_of.filter(abs), stream(items))
+        return (
+            all_of.collect(),
+            all_of.batched(3).collect(),
+            zipped.collect(),
+            lengths(all_of.filter(abs), stream(items)),
+        )
 
     assert run_pipeline(empty, []) == ([], [], [], (0, 0))

@@ -54,7 +54,11 @@ FAILING = {
     "called per item, in a thread": (numbers | in_thread(checked) | same, "checked", " at item 4"),
     "generator": (numbers | same | checking | same.options(name="later") | str, "checking", ""),
     "generator, ahead": (numbers | checking.options(max_in_flight=3) | same, "checking", ""),
-    "generator, in a thread": (numbers | same | in_thread(checking) | same.options(name="later"), "checking", ""),
+    "generator, in a thread": (
+        numbers | same | in_thread(checking) | same.options(name="later"),
+        "checking",
+        "",
+    ),
     "generator below one in a thread": (numbers | checking | in_thread(same), "checking", ""),
     "value": (numbers | same | summing, "summing", ""),
     "the same step twice": (numbers | checking | same | checking, "checking", ""),

@@ -54,7 +54,7 @@ class ThreadPool:
         self.threads: list[threading.Thread] = []
         self.running = 0
 
-    def submit(self, call: Callable[[], Any], done: Callable[[Outcome], None]) -> None:
+    def submit(self, call: Callable[[], Any], done: Callable[[Value | Failed], None]) -> None:
         """Have a thread run `call`; return when it has begun. `done` is called in the run's own thread."""
         self.running += 1
         if self.running > len(self.threads):
@@ -83,7 +83,7 @@ class ThreadPool:
             self.mailbox.post(partial(self._ended, done, outcome))
             del job, context, call, done, outcome  # an idle thread keeps nothing alive
 
-    def _ended(self, done: Callable[[Outcome], None], outcome: Outcome) -> None:
+    def _ended(self, done: Callable[[Value | Failed], None], outcome: Value | Failed) -> None:
         self.running -= 1
         self.mailbox.expect(-1)
         done(outcome)
@@ -155,16 +155,19 @@ class GeneratorThread:
     # -- in the thread -----------------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        iterator: Iterator[Any] | None = None
-        while self.asks.get() and not self.stopping:
-            if iterator is None:
-                opened = capture(self.open, self._remote)
-                iterator = opened.value if isinstance(opened, Value) else _raising(opened.error)
-            outcome = self._resumed(iterator)
-            self.mailbox.post(partial(self._answered, outcome))
+        iterator: Iterator[Any] = iter(())
+        if self.asks.get():  # the first one opens it too
+            opened = capture(self.open, self._remote)
+            iterator = opened.value if isinstance(opened, Value) else _raising(opened.error)
+            self._answer(iterator)
+            while self.asks.get() and not self.stopping:
+                self._answer(iterator)
         close = getattr(iterator, "close", None)
         closed = capture(close) if close else None
         self.mailbox.post(partial(self._ended, closed))
+
+    def _answer(self, iterator: Iterator[Any]) -> None:
+        self.mailbox.post(partial(self._answered, self._resumed(iterator)))
 
     def _resumed(self, iterator: Iterator[Any]) -> Outcome:
         try:

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from headrace.drivers.sync import Hub
 from headrace.engine.counts import report
 from headrace.engine.events import Event, RunEnded, RunStarted
 from headrace.engine.report import Report
 from headrace.engine.run import Execution
-from headrace.drivers.sync import Hub
 from headrace.graph.dag import Program
 
 __all__ = ["Observer", "iterate", "observed", "run"]

@@ -1,13 +1,16 @@
-"""What a step and a pipeline have in common: both can be run, joined with `|`, and called in a pipeline body."""
+"""What steps and pipelines have in common: both are run, joined with `|`, and called in a pipeline body."""
 
 from __future__ import annotations
 
+import functools
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
+from headrace.dsl.trace import called_at, unbound
 from headrace.errors import ArgumentError, WiringError
+from headrace.graph.callee import Callee, runnable
 from headrace.graph.dag import Dag, Program
 
 if TYPE_CHECKING:
@@ -61,16 +64,30 @@ class Flow(ABC, Generic[P, R]):
     """Something that takes parameters and gives a value or a stream: a step or a pipeline."""
 
     name: str
+    callee: Callee
 
-    @property
     @abstractmethod
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Record a use in the pipeline body that is running."""
+
+    @abstractmethod
+    def _compiled(self) -> Program:
+        """What `_program` keeps."""
+
+    @functools.cached_property
     def _program(self) -> Program:
-        """The compiled form."""
+        return self._compiled()
 
     @property
-    @abstractmethod
     def _parameters(self) -> inspect.Signature:
         """The parameters of `run`."""
+        return runnable(self.callee).signature or inspect.Signature()
+
+    @property
+    def _where(self) -> str:
+        """How a message begins: `step 'fetch' (app.py:12)`."""
+        kind = repr(self)[1:].split()[0]
+        return f"{kind} '{self.name}' ({self.callee.where})"
 
     @property
     def dag(self) -> Dag:
@@ -87,7 +104,7 @@ class Flow(ABC, Generic[P, R]):
     @overload
     def run(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        """Run to the end in the calling thread, and give the result: the value, or a list of a stream's items.
+        """Run to the end in the calling thread; gives the result: the value, or a list of a stream's items.
 
         Raises:
             ArgumentError: the arguments are not those of the pipeline.
@@ -130,21 +147,35 @@ class Flow(ABC, Generic[P, R]):
         from headrace.drivers.runner import iterate
 
         if self._program.dag.returns != "stream":
-            raise WiringError(f"pipeline '{self.name}': gives {self._program.dag.returns}, not a stream; use run()")
+            raise WiringError(
+                f"{self._where}: .iter needs a stream, got {_given(self._program.dag)}; use .run (called "
+                f"at {called_at()})"
+            )
         return Items(iterate(self._program, self._bind(args, kwargs)))
 
+    # What takes any object is called per item, so it must not match as a function of the whole stream.
+    @overload
+    def __or__(
+        self: Flow[P, Stream[A]], other: Callable[[object], Iterator[B] | AsyncIterator[B]], /
+    ) -> Pipeline[P, Stream[B]]: ...
+    @overload
+    def __or__(
+        self: Flow[P, Stream[A]], other: Callable[[object], Coroutine[Any, Any, B]], /
+    ) -> Pipeline[P, Stream[B]]: ...
+    @overload
+    def __or__(self: Flow[P, Stream[A]], other: Callable[[object], B], /) -> Pipeline[P, Stream[B]]: ...
     @overload
     def __or__(self: Flow[P, Stream[A]], other: Callable[[Stream[A]], B], /) -> Pipeline[P, B]: ...
     @overload
-    def __or__(self: Flow[P, Stream[A]], other: Callable[[A], Stream[B]], /) -> Pipeline[P, Stream[B]]: ...
-    @overload
     def __or__(
-        self: Flow[P, Stream[A]], other: Callable[[A], Coroutine[Any, Any, B]], /
+        self: Flow[P, Stream[A]], other: Callable[[A], Iterator[B] | AsyncIterator[B]], /
     ) -> Pipeline[P, Stream[B]]: ...
+    @overload
+    def __or__(self: Flow[P, Stream[A]], other: Callable[[A], Coroutine[Any, Any, B]], /) -> Pipeline[P, Stream[B]]: ...
     @overload
     def __or__(self: Flow[P, Stream[A]], other: Callable[[A], B], /) -> Pipeline[P, Stream[B]]: ...
     def __or__(self, other: Any, /) -> Any:
-        """This flow's stream into `other`: whole if its parameter is hinted as an iterator, else item by item.
+        """This stream into `other`: whole if its parameter is hinted as an iterator, else item by item.
 
         Raises: BuildError: what this gives does not fit what `other` takes.
 
@@ -164,9 +195,15 @@ class Flow(ABC, Generic[P, R]):
         try:
             bound = self._parameters.bind(*args, **kwargs)
         except TypeError as error:
-            raise ArgumentError(f"pipeline '{self.name}': {error}; it takes {self._parameters}") from None
+            raise ArgumentError(
+                f"{self._where}: {unbound(error, self._parameters, args, kwargs)} (called at {called_at()})"
+            ) from None
         bound.apply_defaults()
         return {f"{self.name}({name})": value for name, value in bound.arguments.items()}
+
+
+def _given(dag: Dag) -> str:
+    return {"value": "a value", "tuple": "a tuple of values", "nothing": "nothing"}[dag.returns]
 
 
 def sum_of_lengths(texts: Iterator[str]) -> int:  # for the example above

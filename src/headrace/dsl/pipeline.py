@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, ParamSpec, Protocol, TypeGuard, TypeVar, cast, overload
 
 from headrace.dsl.flow import Flow
 from headrace.dsl.step import Step, as_step, checked_name
 from headrace.dsl.stream import Stream, as_stream
-from headrace.dsl.trace import Handle, Trace, Value, called_at, current_trace, tracing
+from headrace.dsl.trace import Handle, Trace, Value, called_at, current_trace, tracing, unbound
 from headrace.errors import HandleError, HintError, WiringError
+from headrace.graph.callee import Callee, Parameter, read, runnable
 from headrace.graph.check import check
 from headrace.graph.compile import compile_recording
-from headrace.graph.dag import Program
-from headrace.graph.draft import Draft
-from headrace.graph.hints import Callee, Parameter, describe, fits, holds, is_stream, item_of, place_of, read, takes_stream
+from headrace.graph.dag import Kind, Program
+from headrace.graph.draft import Draft, Returns
+from headrace.graph.hints import describe, fits, holds, is_stream, item_of, iterates, takes_stream, tuple_of
+from headrace.graph.values import shown
 
 __all__ = ["Pipeline", "join", "pipeline", "pipeline_of_step"]
 
@@ -41,7 +44,7 @@ class Pipeline(Flow[P, R_co]):
 
     def __init__(self, name: str, callee: Callee, body: Callable[..., Any]) -> None:
         self.name = name
-        self._callee = callee
+        self.callee = runnable(callee)
         self._body = body
         self._output_hint: Any = Any
 
@@ -57,10 +60,10 @@ class Pipeline(Flow[P, R_co]):
         trace = current_trace()
         if trace is None:
             raise WiringError(
-                f"pipeline '{self.name}' ({called_at()}): was called outside of a pipeline body; "
-                "use .run(...) for its result or .iter(...) for its items one by one"
+                f"{self._where}: was called outside of a pipeline body; use .run(...) for its result, "
+                f"or .iter(...) for its items one by one (called at {called_at()})"
             )
-        arguments = _checked_arguments(self._callee, trace, args, kwargs)
+        arguments = _checked_arguments(self._where, self.callee, trace, args, kwargs)
         with trace.inside(self.name):
             return cast(R_co, self._record(trace, arguments))
 
@@ -76,35 +79,31 @@ class Pipeline(Flow[P, R_co]):
         >>> (words | len).named("lengths")
         <pipeline 'lengths'>
         """
-        copy = Pipeline[P, R_co].__new__(type(self))
-        copy.__dict__.update({key: value for key, value in vars(self).items() if key != "_program"})
-        copy.name = checked_name(name, called_at())
-        return copy
+        other = copy.copy(self)
+        other.name = checked_name(name, called_at(), "pipeline")
+        vars(other).pop("_program", None)  # the name is part of every node's id
+        return other
 
-    @functools.cached_property
-    def _program(self) -> Program:
+    def _compiled(self) -> Program:
         trace = Trace(self.name, Stream)
         with tracing(trace):
-            parameters = self._callee.parameters.values()
-            handles = {each.name: trace.parameter(each.name, each.hint, self._callee.where) for each in parameters}
+            parameters = self.callee.parameters.values()
+            handles = {each.name: trace.parameter(each.name, each.hint, self.callee.where) for each in parameters}
             result = self._record(trace, handles)
-        handles_out, returns = _outputs(self._callee, result)
+        handles_out, returns = _outputs(self._where, self.callee, result)
         self._output_hint = handles_out[0]._hint if len(handles_out) == 1 else Any
         return compile_recording(trace.recording(tuple(handle._id for handle in handles_out), returns))
 
-    @property
-    def _parameters(self) -> inspect.Signature:
-        return self._callee.signature or inspect.Signature()
-
     def _record(self, trace: Trace, arguments: dict[str, Any]) -> Any:
         """Run the body with these arguments; gives what it returns, checked."""
-        given = {
-            name: as_stream(trace, value) if is_stream(self._callee.parameters[name].hint) else value
+        bound = self._parameters.bind_partial()
+        bound.arguments = {
+            name: as_stream(trace, value) if is_stream(self.callee.parameters[name].hint) else value
             for name, value in arguments.items()
         }
-        bound = inspect.BoundArguments(self._parameters, given)  # type: ignore[arg-type]  # it takes any mapping
         result = self._body(*bound.args, **bound.kwargs)
-        _outputs(self._callee, result)
+        for handle in _outputs(self._where, self.callee, result)[0]:
+            trace._check_own(handle)
         return result
 
 
@@ -121,8 +120,8 @@ def pipeline(name: str, /) -> PipelineMaker: ...
 def pipeline(body_or_name: Any, /) -> Any:
     """Record a pipeline body: `@pipeline` or `@pipeline("name")`. What can be decorated is valid.
 
-    The body runs once, now, with handles in place of data. It may return a value, a stream, a tuple of values, or
-    nothing; every step that it calls is run, whether its result is returned or not.
+    The body runs once, now, with handles in place of data. It may return a value, a stream, a tuple of
+    values, or nothing; every step that it calls is run, whether its result is returned or not.
 
     Raises: BuildError: the body is wrong; the message says where, what, and how to mend it.
 
@@ -137,132 +136,166 @@ def pipeline(body_or_name: Any, /) -> Any:
     5
     """
     if isinstance(body_or_name, str):
-        return functools.partial(_made, checked_name(body_or_name, called_at()))
+        return functools.partial(_made, checked_name(body_or_name, called_at(), "pipeline"))
     return _made(None, body_or_name)
 
 
 def _made(name: str | None, body: Any) -> Pipeline[Any, Any]:
     if not inspect.isroutine(body):
-        raise WiringError(f"pipeline ({called_at()}): needs a function, got {body!r}; decorate a function")
+        raise WiringError(
+            f"pipeline{'' if name is None else f' {name!r}'} ({called_at()}): needs a function, got "
+            f"{shown(body)}; decorate a function"
+        )
     callee = read(body, name)
-    _check_body(callee, body)
+    where = f"pipeline '{callee.name}' ({callee.where})"
+    _check_body(where, body)
+    _check_parameters(where, callee)
     made: Pipeline[Any, Any] = Pipeline(callee.name, callee, body)
     functools.update_wrapper(made, body, updated=())
     made._program  # noqa: B018  # compiled here: what can be decorated is valid
     return made
 
 
-def _check_body(callee: Callee, body: Any) -> None:
-    where = f"pipeline '{callee.name}' ({callee.where})"
+def _check_body(where: str, body: Any) -> None:
     if inspect.isgeneratorfunction(body) or inspect.isasyncgenfunction(body):
-        raise WiringError(f"{where}: the body is a generator; return a stream instead, or decorate it with @step")
+        raise WiringError(
+            f"{where}: needs a plain function, got a generator; return a stream instead, or decorate it with @step"
+        )
     if inspect.iscoroutinefunction(body):
-        raise WiringError(f"{where}: the body is async, but it only records; make it a plain function")
+        raise WiringError(
+            f"{where}: needs a plain function, got an async one; the body only records, so leave out async"
+        )
+
+
+def _check_parameters(where: str, callee: Callee) -> None:
+    """A pipeline has a node for each parameter, so it must be known how many there are."""
     for parameter in callee.parameters.values():
-        if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
-            raise WiringError(f"{where}: '{parameter.name}' takes any number of arguments; name each parameter")
+        if parameter.variadic:
+            raise WiringError(
+                f"{where}: must know its parameters to be run by itself, got '{parameter.name}', which "
+                f"takes any number of arguments; name each parameter (called at {called_at()})"
+            )
 
 
-def _outputs(callee: Callee, result: Any) -> tuple[tuple[Handle, ...], str]:
+def _outputs(where: str, callee: Callee, result: Any) -> tuple[tuple[Handle, ...], Returns]:
     """What a body returned: its handles, and as what."""
-    where = f"pipeline '{callee.name}' ({callee.where})"
     if result is None:
+        _check_result(where, callee, "nothing", type(None))
         return (), "nothing"
     if isinstance(result, Stream):
-        _check_result(where, callee, result)
+        _check_stream(where, callee, result)
         return (result,), "stream"
     if isinstance(result, Value):
-        _check_result(where, callee, result)
+        _check_result(where, callee, f"the value {describe(result._hint)}", result._hint)
         return (result,), "value"
-    if isinstance(result, tuple) and result and all(isinstance(one, Value) for one in result):
+    if _is_values(result):
+        hint = tuple_of(tuple(one._hint for one in result))
+        _check_result(where, callee, f"the values {describe(hint)}", hint)
         return result, "tuple"
     if isinstance(result, tuple) and any(isinstance(one, Stream) for one in result):
-        raise HandleError(f"{where}: returns a tuple with a stream in it; a tuple is of values: add .collect()")
+        raise HandleError(f"{where}: must return a tuple of values only, got a stream in it; add .collect()")
     raise HandleError(
-        f"{where}: returns {result!r}; return what a step gives: a value, a stream, a tuple of values, or nothing"
+        f"{where}: must return what a step gives, got {result!r}; return a value, a stream, a tuple of "
+        "values, or nothing"
     )
 
 
-def _check_result(where: str, callee: Callee, result: Handle) -> None:
-    wanted = callee.result
-    if isinstance(result, Stream):
-        stated = item_of(wanted) if not callee.streams else wanted
-        if not callee.streams and not takes_stream(wanted, result._hint):
-            raise HintError(
-                f"{where}: is hinted to return {describe(wanted)}, got a stream of {describe(result._hint)}; "
-                f"add .collect(), or hint it as Stream[{describe(result._hint)}]"
-            )
-        if not fits(result._hint, stated):
-            raise HintError(
-                f"{where}: is hinted to return a stream of {describe(stated)}, got one of {describe(result._hint)}; "
-                "change the hint or what is returned"
-            )
-    elif callee.streams or not fits(result._hint, wanted):
-        stated_text = f"a stream of {describe(wanted)}" if callee.streams else describe(wanted)
+def _is_values(result: Any) -> TypeGuard[tuple[Value, ...]]:
+    return isinstance(result, tuple) and bool(result) and all(isinstance(one, Value) for one in result)
+
+
+def _check_stream(where: str, callee: Callee, result: Stream[Any]) -> None:
+    given = describe(result._hint)
+    if not takes_stream(callee.returns, result._hint):
         raise HintError(
-            f"{where}: is hinted to return {stated_text}, got the value {describe(result._hint)}; "
+            f"{where}: is hinted to return {describe(callee.returns)}, got a stream of {given}; "
+            f"add .collect(), or hint it as Stream[{given}]"
+        )
+    wanted = item_of(callee.returns)
+    if not fits(result._hint, wanted):
+        raise HintError(
+            f"{where}: is hinted to return a stream of {describe(wanted)}, got a stream of {given}; "
             "change the hint or what is returned"
         )
 
 
-def _checked_arguments(callee: Callee, trace: Trace, args: Any, kwargs: Any) -> dict[str, Any]:
-    where = f"pipeline '{callee.name}' ({called_at()})"
+def _check_result(where: str, callee: Callee, got: str, hint: Any) -> None:
+    wanted = callee.returns
+    if is_stream(wanted) or not fits(hint, wanted):
+        fix = "return it" if got == "nothing" else "change the hint or what is returned"
+        stated = f"a stream of {describe(item_of(wanted))}" if is_stream(wanted) else describe(wanted)
+        raise HintError(f"{where}: is hinted to return {stated}, got {got}; {fix}")
+
+
+def _checked_arguments(where: str, callee: Callee, trace: Trace, args: Any, kwargs: Any) -> dict[str, Any]:
     signature = callee.signature or inspect.Signature()
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
-        raise WiringError(f"{where}: {error}; it takes {signature}") from None
-    bound.apply_defaults()
+        raise WiringError(f"{where}: {unbound(error, signature, args, kwargs)} (called at {trace.here()})") from None
     for name, argument in bound.arguments.items():
         _check_argument(where, callee.parameters[name], argument, trace)
+    bound.apply_defaults()
     return dict(bound.arguments)
 
 
 def _check_argument(where: str, parameter: Parameter, argument: Any, trace: Trace) -> None:
     wanted = parameter.hint
-    if not isinstance(argument, Handle):
-        if not is_stream(wanted) and not holds(argument, wanted):
-            raise HintError(f"{where}: takes {describe(wanted)} as '{parameter.name}', got {argument!r}; give it that")
-        return
-    trace._check_own(argument)
-    if isinstance(argument, Stream):
-        if not takes_stream(wanted, argument._hint):
-            raise HintError(
-                f"{where}: takes {describe(wanted)} as '{parameter.name}', got a stream of {describe(argument._hint)}; "
-                "add .collect(), or hint the parameter as Stream[...]"
-            )
-        wanted = item_of(wanted)
-    elif is_stream(wanted):
-        wanted = Any
-    if not fits(argument._hint, wanted):
-        raise HintError(
-            f"{where}: takes {describe(parameter.hint)} as '{parameter.name}', got {describe(argument._hint)} from "
-            f"'{argument._id}'; give it {describe(parameter.hint)}, or change the hint"
-        )
+    if isinstance(argument, Handle):
+        trace._check_own(argument)
+        got = f"{_described(argument)} from {trace.drafts[argument._id]}"
+        right = _handle_fits(argument, wanted)
+    else:
+        got = shown(argument)
+        right = holds(argument, wanted)
+    if not right:
+        asked = describe(wanted)
+        fix = f"give it {asked}, or change the hint"
+        if isinstance(argument, Stream) and not takes_stream(wanted, argument._hint):
+            collected = "add .collect(), or " if iterates(wanted) else ""
+            fix = f"{collected}hint the parameter as Stream[{describe(argument._hint)}]"
+        raise HintError(f"{where}: takes {asked} as '{parameter.name}', got {got}; {fix} (called at {trace.here()})")
 
 
-# -- straight lines --------------------------------------------------------------------------------------------
+def _handle_fits(handle: Handle, wanted: Any) -> bool:
+    if isinstance(handle, Stream):
+        return takes_stream(wanted, handle._hint) and fits(handle._hint, item_of(wanted))
+    if is_stream(wanted):  # it is made one, as `stream` does
+        return iterates(handle._hint) and fits(item_of(handle._hint), item_of(wanted))
+    return fits(handle._hint, wanted)
+
+
+def _described(handle: Handle) -> str:
+    hint = describe(handle._hint)
+    return f"a stream of {hint}" if isinstance(handle, Stream) else hint
+
+
+# -- straight lines ------------------------------------------------------------------------------------------
 
 
 class Line(Pipeline[P, R_co]):
     """A pipeline made by `|`: its parts, each with the line of code that joined it."""
 
     def __init__(self, parts: Sequence[tuple[Flow[Any, Any], str]], last: Handle) -> None:
-        first = parts[0][0]
-        callee = first._callee if isinstance(first, Pipeline) else cast("Step[Any, Any]", first).callee
+        (first, _), (newest, self._joined_at) = parts[0], parts[-1]
         self._parts = tuple(parts)
         self._last = last  # stands for what the line gives: its kind and type
-        super().__init__(f"{first.name}_to_{parts[-1][0].name}", _without_result(callee), self._run_parts)
+        super().__init__(f"{first.name}_to_{newest.name}", _without_result(first.callee), self._run_parts)
+
+    @property
+    def _where(self) -> str:
+        return f"pipeline '{self.name}' ({self._joined_at})"
 
     def _run_parts(self, *args: Any, **kwargs: Any) -> Any:
         trace = current_trace()
         assert trace is not None  # Pipeline records within one
         (first, _), *rest = self._parts
-        result = first(*args, **kwargs)  # type: ignore[operator]  # steps and pipelines can both be called
+        outer = trace.place
+        result = first(*args, **kwargs)
         for part, place in rest:
             trace.place = place
             result = attach(trace, result, part)
-        trace.place = None
+        trace.place = outer
         return result
 
 
@@ -273,52 +306,56 @@ def join(left: Flow[Any, Any], right: Any) -> Pipeline[Any, Any]:
     """
     place = called_at()
     if not callable(right):
-        raise WiringError(f"'{left.name}' | ... ({place}): needs a step, a pipeline or a function, got {right!r}")
+        raise WiringError(
+            f"{left._where}: needs a step, a pipeline or a function after |, got {shown(right)}; "
+            f"pass the function itself (called at {place})"
+        )
     part = right if isinstance(right, Flow) else as_step(right)
     trace = Trace(left.name, Stream)
     stand_in = _stand_in(trace, left, place)
     with tracing(trace):
         last = attach(trace, stand_in, part)
     check(trace.drafts)
+    _check_parameters(left._where, left.callee)
     parts = left._parts if isinstance(left, Line) else ((left, place),)
     return Line((*parts, (part, place)), last)
 
 
 def _stand_in(trace: Trace, left: Flow[Any, Any], place: str) -> Stream[Any]:
     """A stream of the type that `left` gives."""
-    name, where = left.name, ""
+    last = left._parts[-1][0] if isinstance(left, Line) else left
     if isinstance(left, Line):
         streams, hint = isinstance(left._last, Stream), left._last._hint
-        name = left._parts[-1][0].name
     elif isinstance(left, Step):
-        streams, hint, where = left.callee.streams, left.callee.result, left.callee.where
+        streams, hint = left.callee.streams, left.callee.result
     else:
-        output = left._program.dag.returns
-        streams, hint = output == "stream", cast("Pipeline[Any, Any]", left)._output_hint
+        streams, hint = left._program.dag.returns == "stream", cast("Pipeline[Any, Any]", left)._output_hint
     if not streams:
         raise WiringError(
-            f"step '{name}' ({where or place}): gives a value, which cannot be read item by item (at {place}); only the "
-            "last part of a line may give a value: make it a generator, or end the line here"
+            f"{last._where}: gives a value, which cannot be read item by item; only the last part of a "
+            f"line may give a value: make it a generator, or end the line here (called at {place})"
         )
-    draft = Draft(f"{name}/output", name, "source", "stream", hint, where=where or "built-in", called=place)
+    draft = Draft(f"{last.name}/output", last.name, "source", "stream", hint, where=last.callee.where, called=place)
     return cast("Stream[Any]", trace.add(draft))
 
 
 def attach(trace: Trace, stream: Any, part: Flow[Any, Any]) -> Any:
     """Let `part` read `stream`: whole if its first parameter asks for an iterator, else item by item."""
-    callee = part._callee if isinstance(part, Pipeline) else cast("Step[Any, Any]", part).callee
-    first = next(iter(callee.parameters.values()), None)
-    if first is not None and takes_whole(first.hint):
-        return part(stream)  # type: ignore[operator]
+    if takes_whole(part):
+        return part(stream)
     if isinstance(part, Step):
-        kind = "flat_map" if part.callee.streams else "map"
+        kind: Kind = "flat_map" if part.callee.streams else "map"
         return trace.per_item(kind, stream, part.callee, part.function, part.settings)
     if isinstance(part, Line):
         with trace.inside(part.name):
             return _attach_line(trace, stream, part)
+    got = next(
+        (f"'{each.name}', hinted as {describe(each.hint)}" for each in part.callee.parameters.values()),
+        "none",
+    )
     raise WiringError(
-        f"pipeline '{part.name}' ({trace.here()}): cannot be joined with | because its first parameter is not a stream; "
-        "hint it as Stream[...], or join its steps"
+        f"{part._where}: after | its first parameter must be a stream, got {got}; hint it as Stream[...], "
+        f"or join its steps (called at {trace.here()})"
     )
 
 
@@ -328,15 +365,22 @@ def _attach_line(trace: Trace, stream: Any, line: Line[Any, Any]) -> Any:
     return stream
 
 
-def takes_whole(hint: Any) -> bool:
-    """Whether a parameter of that hint is given whole streams by `|`."""
-    return hint is not Any and hint is not object and takes_stream(hint, Any) and not isinstance(hint, TypeVar)
+def takes_whole(part: Flow[Any, Any]) -> bool:
+    """Whether `|` gives it the whole stream, and not item after item."""
+    first = next(iter(part.callee.parameters.values()), None)
+    if first is None:
+        return isinstance(part, Step) and part.function in COLLECTORS
+    return first.hint not in (Any, object) and not isinstance(first.hint, TypeVar) and takes_stream(first.hint, Any)
+
+
+COLLECTORS = (set, frozenset, dict, min, max)  # they take an iterable, but have no signature that says so
 
 
 def _without_result(callee: Callee) -> Callee:
-    return replace(callee, result=Any, streams=False)
+    return replace(callee, returns=Any, result=Any, streams=False)
 
 
 def pipeline_of_step(step: Step[Any, Any]) -> Pipeline[Any, Any]:
     """The pipeline that is only this step."""
+    _check_parameters(step._where, step.callee)
     return Pipeline(step.name, _without_result(step.callee), step)

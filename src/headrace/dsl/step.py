@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
 from headrace.dsl.flow import Flow
-from headrace.dsl.trace import current_trace
+from headrace.dsl.trace import Handle, called_at, current_trace
 from headrace.errors import WiringError
-from headrace.graph.hints import Callee, name_of, place_of, read
+from headrace.graph.callee import BUILT_IN, name_of, place_of, read
 from headrace.graph.options import Executor, Options
+from headrace.graph.values import shown
 
 if TYPE_CHECKING:
     from headrace.dsl.stream import Stream
@@ -55,7 +55,7 @@ class Step(Flow[P, R_co]):
 
     def __init__(self, function: Callable[P, R_co], name: str | None, options: Options) -> None:
         self.function = function
-        self.callee: Callee = read(function, name)
+        self.callee = read(function, name)
         self.name = self.callee.name
         self.settings = options
         functools.update_wrapper(self, function, updated=())
@@ -81,18 +81,14 @@ class Step(Flow[P, R_co]):
         (10, 1)
         """
         values: dict[str, Any] = dict(changes)
-        name = checked_name(values.pop("name", self.name), place_of(self.function))
-        return Step(self.function, name, self.settings.changed(values, str(self.callee)))
+        place = _place(self.function)
+        name = checked_name(values.pop("name", self.name), place)
+        return Step(self.function, name, self.settings.changed(values, f"step '{name}' ({place})"))
 
-    @functools.cached_property
-    def _program(self) -> Program:
+    def _compiled(self) -> Program:
         from headrace.dsl.pipeline import pipeline_of_step
 
         return pipeline_of_step(self)._program
-
-    @property
-    def _parameters(self) -> inspect.Signature:
-        return self.callee.signature or inspect.Signature()
 
 
 class StepMaker(Protocol):
@@ -128,16 +124,20 @@ def step(name: str, /, *, fn: Callable[P, T], **options: Unpack[StepOptions]) ->
 def step(name: str, /, **options: Unpack[StepOptions]) -> StepMaker: ...
 @overload
 def step(**options: Unpack[NamedStepOptions]) -> StepMaker: ...
-def step(function_or_name: Any = None, /, *, fn: Any = None, name: Any = None, **options: Any) -> Any:
-    """Make a step of a function: `@step`, `@step(max_in_flight=30)`, `@step("name")` or `step("name", fn=function)`.
+def step(  # noqa: D417  # its arguments are those of the overloads
+    function_or_name: Any = None, /, *, fn: Any = None, name: Any = None, **options: Any
+) -> Any:
+    """Make a step: `@step`, `@step(max_in_flight=30)`, `@step("name")` or `step("name", fn=function)`.
 
-    A generator function, or one hinted `-> Iterator[T]`, gives a stream of `T`; any other function gives a value.
+    A generator function, or one hinted `-> Iterator[T]`, gives a stream of `T`; any other function gives a
+    value.
 
     Args:
         name: What the step is called in paths and messages; default: the function's own name.
         fn: The function, where `step` is not used as a decorator.
-        max_in_flight: How many items the step may be asked for that its consumer has not taken yet; default 1.
-        concurrency: How many calls may run at once; default `max_in_flight`. With `executor="thread"` only.
+        max_in_flight: How many items the step may be asked for that its consumer has not taken yet; default
+        1. concurrency: How many calls may run at once; default `max_in_flight`. With `executor="thread"`
+           only.
         ordered: False: results of threads in the order in which they are ready, not in input order.
         executor: "inline" or "thread".
 
@@ -158,30 +158,40 @@ def step(function_or_name: Any = None, /, *, fn: Any = None, name: Any = None, *
         name, function = function_or_name, fn
     else:
         function = function_or_name if function_or_name is not None else fn
-    if function is None and fn is None and function_or_name is None or isinstance(function_or_name, str) and fn is None:
+    if function is None:
         return functools.partial(_made, name=name, options=options)
     return _made(function, name=name, options=options)
 
 
 def _made(function: Any, name: str | None, options: dict[str, Any]) -> Step[Any, Any]:
     if isinstance(function, Step):
-        return function.options(**({"name": name} if name else {}), **options)
-    if not callable(function):
-        raise WiringError(f"step: needs a function, got {function!r}; decorate a function or pass one as fn=")
-    place = place_of(function)
+        return function.options(**options) if name is None else function.options(**options, name=name)
+    if not callable(function) or isinstance(function, (Flow, Handle)):
+        raise WiringError(
+            f"step{'' if name is None else f' {name!r}'} ({called_at()}): needs a function, got "
+            f"{shown(function)}; decorate a function, or pass one as fn="
+        )
+    place = _place(function)
     name = checked_name(name, place) if name is not None else name_of(function)
     return Step(function, name, Options().changed(options, f"step '{name}' ({place})"))
 
 
-def checked_name(name: object, place: str) -> str:
+def _place(function: Any) -> str:
+    """Where the function is defined, or else where it is used."""
+    place = place_of(function)
+    return called_at() if place == BUILT_IN else place
+
+
+def checked_name(name: object, place: str, what: str = "step") -> str:
     """`name`, if it can be the name of a step or pipeline."""
     if not isinstance(name, str) or not name.strip() or any(symbol in name for symbol in "/#()"):
         raise WiringError(
-            f"step {name!r} ({place}): a name must be text without '/', '#', '(' and ')', got {name!r}; choose another"
+            f"{what} {name!r} ({place}): a name must be text without '/', '#', '(' and ')', got {name!r}; "
+            "choose another"
         )
     return name
 
 
 def as_step(function: Any) -> Step[Any, Any]:
-    """`function` itself if it is a step, else a step of it: plain functions are accepted wherever a step is."""
+    """`function` itself if it is a step, else a step of it: a plain function may stand where a step may."""
     return function if isinstance(function, Step) else _made(function, None, {})

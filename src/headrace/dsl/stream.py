@@ -7,11 +7,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple, cast, ove
 
 from headrace.dsl.flow import Flow
 from headrace.dsl.step import Step, as_step
-from headrace.dsl.trace import Handle, Trace, Value, called_at, current_trace
+from headrace.dsl.trace import Handle, Trace, Value, called_at, current_trace, has_handle
 from headrace.errors import HandleError, HintError, OptionError, WiringError
+from headrace.graph.callee import LAZY_NAMES
 from headrace.graph.dag import Kind
 from headrace.graph.draft import Given
-from headrace.graph.hints import describe, holds, item_of, iterates
+from headrace.graph.hints import describe, item_of, iterates, tuple_of
+from headrace.graph.values import shown
 
 __all__ = ["Stream", "as_stream", "stream", "zip_streams"]
 
@@ -52,6 +54,9 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
     async def __anext__(self) -> T_co:
         self._misused("takes an item of", "use .map(step), or pass it to a step that takes an iterator")
 
+    def _attribute_fix(self, name: str) -> str:
+        return f"use .map(lambda item: item.{name}), or read it inside a step"
+
     @overload
     def map(
         self, fn: Callable[Concatenate[T_co, P], Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
@@ -59,7 +64,9 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
     @overload
     def map(self, fn: Callable[Concatenate[T_co, P], R], /, *args: P.args, **kwargs: P.kwargs) -> Stream[R]: ...
     def map(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """What `fn(item, *args, **kwargs)` gives, for each item. `args` may be parameters or values of other steps.
+        """What `fn(item, *args, **kwargs)` gives, for each item.
+
+        The extra arguments may be parameters, values of other steps, or plain data.
 
         Raises: BuildError: `fn` does not take these arguments.
 
@@ -107,11 +114,9 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
         [3, 7]
         """
         step = self._step("starmap", fn)
-        return cast("Stream[R]", self._trace.spread(self, step.callee, step.function, step.settings))
+        return cast("Stream[R]", self._recorder().spread(self, step.callee, step.function, step.settings))
 
-    def filter(
-        self, fn: Callable[Concatenate[T_co, P], object], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Stream[T_co]:
+    def filter(self, fn: Callable[Concatenate[T_co, P], object], /, *args: P.args, **kwargs: P.kwargs) -> Stream[T_co]:
         """The items for which `fn(item, *args, **kwargs)` is true.
 
         Raises: BuildError: `fn` does not take these arguments.
@@ -139,43 +144,44 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
         """
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise OptionError(
-                f"pipeline '{self._trace.name}' ({called_at()}): batched must get a whole number of 1 or more, got {n!r}"
+                f"pipeline '{self._trace.name}' ({called_at()}): .batched must get a whole number of 1 or "
+                f"more, got {shown(n)}"
             )
         inputs = (Given("items", "stream", self._id, hint=self._hint), Given("n", constant=n))
-        self._trace._check_own(self)
         return cast(
             "Stream[tuple[T_co, ...]]",
-            self._trace.built_in("batch", "stream", tuple[self._hint, ...], inputs, "batched"),
+            self._recorder().built_in("batch", "stream", tuple_of((self._hint, ...)), inputs, "batched"),
         )
 
     def collect(self) -> list[T_co]:
         """All items in a list: a value, which is there when the stream has ended.
 
-        >>> from headrace import pipeline, stream
+        >>> from headrace import pipeline, step, stream
+        >>> highest = step("highest", fn=max)
         >>> @pipeline
-        ... def total(numbers: list[int]) -> int:
-        ...     return adds(stream(numbers).collect())
-        >>> total.run([1, 2, 3])
-        6
+        ... def longest(words: list[str]) -> int:
+        ...     return highest(stream(words).map(len).collect())
+        >>> longest.run(["to", "not"])
+        3
         """
-        self._trace._check_own(self)
         inputs = (Given("items", "stream", self._id, hint=self._hint),)
-        return cast("list[T_co]", self._trace.built_in("collect", "value", list[self._hint], inputs))  # type: ignore[name-defined]
+        hint: Any = list.__class_getitem__(self._hint)  # `list[...]` would be a hint to type checkers
+        return cast("list[T_co]", self._recorder().built_in("collect", "value", hint, inputs))
 
     def _per_item(self, kind: Kind, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         step = self._step(kind, fn)
-        return self._trace.per_item(kind, self, step.callee, step.function, step.settings, args, kwargs)
+        return self._recorder().per_item(kind, self, step.callee, step.function, step.settings, args, kwargs)
 
     def _step(self, method: str, fn: Any) -> Step[Any, Any]:
         if isinstance(fn, Flow) and not isinstance(fn, Step):
             raise WiringError(
-                f"pipeline '{self._trace.name}' ({called_at()}): .{method} takes a step or a function, got pipeline "
-                f"'{fn.name}'; call the pipeline with the stream, or join it with |"
+                f"pipeline '{self._trace.name}' ({called_at()}): .{method} takes a step or a function, got "
+                f"pipeline '{fn.name}'; call the pipeline with the stream, or join it with |"
             )
-        if not callable(fn):
+        if not callable(fn) or isinstance(fn, Handle):
             raise WiringError(
-                f"pipeline '{self._trace.name}' ({called_at()}): .{method} takes a step or a function, got {fn!r}"
-                "; pass the function itself, and its extra arguments after it"
+                f"pipeline '{self._trace.name}' ({called_at()}): .{method} takes a step or a function, got "
+                f"{shown(fn)}; pass the function itself, and its extra arguments after it"
             )
         return as_step(fn)
 
@@ -197,21 +203,27 @@ def stream(items: Iterable[T], /) -> Stream[T]:
     """
     trace = current_trace()
     if trace is None:
-        raise HandleError("stream(...): makes a stream in a pipeline body only; decorate the function with @pipeline")
+        raise HandleError(
+            f"stream(...) ({called_at()}): makes a stream in a pipeline body only, got a call outside of "
+            "one; decorate the function with @pipeline"
+        )
     return cast("Stream[T]", as_stream(trace, items))
 
 
-def as_stream(trace: Trace, items: Any) -> Stream[Any]:
+def as_stream(trace: Trace, items: Any, wanted_by: str = "stream") -> Stream[Any]:
     """`items` as a stream of that trace."""
     if isinstance(items, Stream):
         trace._check_own(items)
         return items
-    where = f"pipeline '{trace.name}' ({called_at()})"
+    where = f"pipeline '{trace.name}' ({trace.here()}): {wanted_by}"
     if isinstance(items, Value):
         trace._check_own(items)
         hint, given = items._hint, Given("items", "value", items._id, hint=items._hint)
         if not iterates(hint):
-            raise HintError(f"{where}: stream() needs something that can be iterated, got {describe(hint)}; give a list")
+            raise HintError(
+                f"{where} needs something that can be iterated, got {describe(hint)} from "
+                f"{trace.drafts[items._id]}; give a list"
+            )
     else:
         hint, given = Any, Given("items", constant=items)
         _check_constant_items(where, items)
@@ -221,16 +233,19 @@ def as_stream(trace: Trace, items: Any) -> Stream[Any]:
 def _check_constant_items(where: str, items: Any) -> None:
     if isinstance(items, Iterator):
         raise WiringError(
-            f"{where}: stream() got {type(items).__name__}, which can be read only once, so a second run would find it "
-            "empty; give a list, or a step that makes it"
+            f"{where} needs data that can be read again, got a {type(items).__name__}, which can be read "
+            "only once, so a second run would find it empty; give a list, or a step that makes it"
         )
     if not isinstance(items, Iterable):
         raise HintError(
-            f"{where}: stream() needs something that can be iterated, got {items!r}; "
+            f"{where} needs something that can be iterated, got {shown(items)}; "
             "give a list, a stream, or a call of a step"
         )
-    if isinstance(items, (list, tuple, set, frozenset)) and any(isinstance(item, Handle) for item in items):
-        raise HandleError(f"{where}: stream() got a {type(items).__name__} with handles in it; pass one handle")
+    if has_handle(items):
+        raise HandleError(
+            f"{where} needs data or one handle, got a {type(items).__name__} with handles in it; "
+            "build the list in a step, or use zip_streams"
+        )
 
 
 @overload
@@ -244,7 +259,9 @@ def zip_streams(
     a: Iterable[Any], b: Iterable[Any], c: Iterable[Any], d: Iterable[Any], /, *more: Iterable[Any]
 ) -> Stream[tuple[Any, ...]]: ...
 def zip_streams(*streams: Any) -> Any:
-    """Tuples of one item from each stream. Streams of different length are an error, raised when one ends early.
+    """Tuples of one item from each stream.
+
+    Streams of different length are an error, raised when one ends early.
 
     Raises:
         HandleError: it is used outside of a pipeline body.
@@ -260,16 +277,18 @@ def zip_streams(*streams: Any) -> Any:
     """
     trace = current_trace()
     if trace is None:
-        raise HandleError("zip_streams(...): zips streams in a pipeline body only; decorate the function with @pipeline")
+        raise HandleError(
+            f"zip_streams(...) ({called_at()}): zips streams in a pipeline body only, got a call outside "
+            "of one; decorate the function with @pipeline"
+        )
     if len(streams) < 2:
         raise WiringError(
-            f"pipeline '{trace.name}' ({called_at()}): zip_streams needs 2 streams or more, got {len(streams)}"
-            "; to iterate one, use stream(...)"
+            f"pipeline '{trace.name}' ({called_at()}): zip_streams needs 2 streams or more, got "
+            f"{len(streams)}; to iterate one, use stream(...)"
         )
-    parts = [as_stream(trace, one) for one in streams]
+    parts = [as_stream(trace, one, "zip_streams") for one in streams]
     inputs = tuple(Given(f"{index}", "stream", one._id, hint=one._hint) for index, one in enumerate(parts))
-    return trace.built_in("zip", "stream", tuple[tuple(one._hint for one in parts)], inputs)  # type: ignore[misc]
+    return trace.built_in("zip", "stream", tuple_of(tuple(one._hint for one in parts)), inputs)
 
 
-def adds(numbers: list[int]) -> int:  # for the example above
-    return sum(numbers)
+LAZY_NAMES["Stream"] = Stream

@@ -1,29 +1,42 @@
 """Recording: what a pipeline body does with its handles becomes drafts of nodes.
 
-Lives here: the trace of one body, the handle of a value, and how a call's arguments become a node's inputs. Must not
-live here: checks that a compiled pipeline needs too (graph/check.py), or the syntax (step.py, stream.py, pipeline.py).
+Lives here: the trace of one body, the handle of a value, and how a call's arguments become a node's inputs.
+Must not live here: checks that a compiled pipeline needs too (graph/check.py), or the syntax (step.py,
+stream.py, pipeline.py).
 """
 
 from __future__ import annotations
 
 import contextvars
+import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from headrace.errors import HandleError, HintError, WiringError
+from headrace.graph.callee import BUILT_IN, Callee
 from headrace.graph.dag import Kind
-from headrace.graph.draft import Draft, Given, Recording
-from headrace.graph.hints import Callee, bind_variables, describe, item_of, iterates, substitute, takes_stream
+from headrace.graph.draft import Draft, Given, Recording, Returns
+from headrace.graph.hints import (
+    bind_variables,
+    describe,
+    item_of,
+    iterates,
+    substitute,
+    takes_stream,
+    tuple_length,
+    tuple_of,
+)
 from headrace.graph.options import Options
 
 __all__ = ["Handle", "Trace", "Value", "called_at", "current_trace", "tracing"]
 
-PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+NOT_THE_USERS = (PACKAGE, functools.__file__)  # cached_property calls back from functools
 ITEM = object()  # stands for the item in the arguments of a per-item call
 _current: contextvars.ContextVar[Trace | None] = contextvars.ContextVar("headrace trace", default=None)
 
@@ -31,7 +44,7 @@ _current: contextvars.ContextVar[Trace | None] = contextvars.ContextVar("headrac
 def called_at() -> str:
     """File name and line of the innermost code that is not headrace's own."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(NOT_THE_USERS):
         frame = frame.f_back
     return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
 
@@ -51,8 +64,11 @@ def tracing(trace: Trace) -> Iterator[None]:
         _current.reset(token)
 
 
+OWN = ("_trace", "_id", "_hint")  # the attributes of a handle itself
+
+
 class Handle:
-    """What a pipeline body has in place of data: the node that will give it, and the type of it (or of its items)."""
+    """What a pipeline body has in place of data: the node that will give it, and its type (or its items')."""
 
     def __init__(self, trace: Trace, id: str, hint: Any) -> None:
         self._trace = trace
@@ -62,13 +78,21 @@ class Handle:
     def __repr__(self) -> str:
         return f"<{self._what()}>"
 
+    def _recorder(self) -> Trace:
+        """The trace of the body that is running, which must be the handle's own."""
+        trace = current_trace()
+        if trace is None:
+            self._misused("uses, after the body has ended,", "use it in the body only")
+        trace._check_own(self)
+        return trace
+
     def _what(self) -> str:
         return f"the value of '{self._id}'"
 
     def _misused(self, doing: str, fix: str) -> NoReturn:
         raise HandleError(
-            f"pipeline '{self._trace.name}' ({called_at()}): {doing} {self._what()}, which is not there yet while the "
-            f"body is recorded; {fix}"
+            f"pipeline '{self._trace.name}' ({called_at()}): {doing} {self._what()}, which is not there "
+            f"yet while the body is recorded; {fix}"
         )
 
     def __bool__(self) -> bool:
@@ -78,6 +102,24 @@ class Handle:
         self._misused("compares", "compare inside a step")
 
     __hash__ = object.__hash__
+
+    def __format__(self, _: str) -> str:
+        self._misused("formats", "build the text inside a step")
+
+    if not TYPE_CHECKING:  # to type checkers a handle has the attributes of its data, and no others
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__") or name in OWN:
+                raise AttributeError(name)
+            self._misused(f"reads .{name} of", self._attribute_fix(name))
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name not in OWN:
+                self._misused(f"sets .{name} of", "set it inside a step")
+            object.__setattr__(self, name, value)
+
+    def _attribute_fix(self, name: str) -> str:
+        return "read it inside a step"
 
 
 def _refuse(symbol: str) -> Callable[..., Any]:
@@ -108,7 +150,14 @@ SYMBOLS = {
     **{f"__{name}__": symbol for name, symbol in {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "ne": "!="}.items()},
     **{f"__{name}__": symbol for name, symbol in {"neg": "-", "pos": "+", "invert": "~", "abs": "abs()"}.items()},
     **{f"__{name}__": f"{name}()" for name in ("len", "int", "float", "index", "complex", "round")},
-    **{"__getitem__": "[...]", "__contains__": "in", "__call__": "a call"},
+    "__getitem__": "[...]",
+    "__setitem__": "[...] =",
+    "__delitem__": "del [...]",
+    "__contains__": "in",
+    "__call__": "a call",
+    "__enter__": "with",
+    "__exit__": "with",
+    "__divmod__": "divmod()",
 }
 for _name, _symbol in SYMBOLS.items():
     setattr(Handle, _name, _refuse(_symbol))
@@ -120,14 +169,9 @@ class Value(Handle):
     def __iter__(self) -> Iterator[Any]:
         self._misused("iterates", "use stream(...) on it, or iterate inside a step")
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        self._misused(f"reads .{name} of", f"read it inside a step{_stream_method_fix(name)}")
-
-
-def _stream_method_fix(name: str) -> str:
-    return f", or write stream(...).{name} to make a stream of it" if name in STREAM_METHODS else ""
+    def _attribute_fix(self, name: str) -> str:
+        more = f", or write stream(...).{name} to make a stream of it" if name in STREAM_METHODS else ""
+        return f"read it inside a step{more}"
 
 
 STREAM_METHODS = ("map", "flat_map", "starmap", "filter", "batched", "collect")
@@ -148,7 +192,7 @@ class Trace:
         """File name and line of the call that is being recorded."""
         return self.place or called_at()
 
-    def recording(self, outputs: tuple[str, ...], returns: Any) -> Recording:
+    def recording(self, outputs: tuple[str, ...], returns: Returns) -> Recording:
         """What has been recorded, as the compiler takes it."""
         return Recording(self.name, tuple(self.drafts.values()), outputs, returns)
 
@@ -175,27 +219,43 @@ class Trace:
         return make(self, draft.id, draft.result)
 
     def _check_name(self, draft: Draft) -> None:
-        twin = self.drafts.get(draft.id.split("#")[0]) if "#" in draft.id else None
-        if twin and twin.function is not draft.function and "built-in" not in (twin.where, draft.where):
-            if draft.name != "lambda":
-                raise WiringError(
-                    f"{draft}: {twin} has the same name in pipeline '{self.path}'; give one of them another name, "
-                    f"with step(\"name\", fn=...) or .options(name=...) (called at {called_at()})"
-                )
+        """Two steps of one name would be told apart only by the order of their calls."""
+        twin = self.drafts.get(f"{self.path}/{draft.name}")
+        if twin is None or draft.name == "lambda" or BUILT_IN in (twin.where, draft.where):
+            return
+        if twin.where != draft.where:
+            raise WiringError(
+                f"{draft}: needs a name of its own in pipeline '{self.path}', got that of {twin}; rename "
+                "one of them, "
+                f'with step("name", fn=...) or .options(name=...) (called at {self.here()})'
+            )
 
     def parameter(self, name: str, hint: Any, where: str) -> Value:
         """Record a parameter of the pipeline."""
         id = f"{self.path}({name})"
+        where = self.here() if where == BUILT_IN else where
         self.drafts[id] = Draft(id, name, "parameter", "value", hint, where=where, called=where)
         return Value(self, id, hint)
 
-    def built_in(self, kind: Kind, gives: Any, result: Any, inputs: tuple[Given, ...], name: str = "") -> Handle:
+    def built_in(
+        self,
+        kind: Kind,
+        gives: Literal["value", "stream"],
+        result: Any,
+        inputs: tuple[Given, ...],
+        name: str = "",
+    ) -> Handle:
         """Record a node that has no function of the user's."""
         name = name or kind
         return self.add(Draft(self.unique(name), name, kind, gives, result, called=self.here(), inputs=inputs))
 
     def call(
-        self, callee: Callee, function: Callable[..., Any], options: Options, arguments: Any, keywords: Mapping[str, Any]
+        self,
+        callee: Callee,
+        function: Callable[..., Any],
+        options: Options,
+        arguments: Any,
+        keywords: Mapping[str, Any],
     ) -> Handle:
         """Record one call of a step with handles and constants."""
         bindings: dict[Any, Any] = {}
@@ -217,18 +277,24 @@ class Trace:
         """Record calls of a step for each item of a stream."""
         bindings: dict[Any, Any] = {}
         inputs = self._inputs(callee, (ITEM, *arguments), keywords or {}, bindings, stream)
-        return self._add_step(kind, callee, function, options, inputs, self._item_result(kind, stream, callee, bindings))
+        return self._add_step(
+            kind, callee, function, options, inputs, self._item_result(kind, stream, callee, bindings)
+        )
 
     def spread(self, stream: Handle, callee: Callee, function: Callable[..., Any], options: Options) -> Handle:
         """Record calls of a step with each item of a stream spread over its parameters."""
-        hints = [parameter.hint for parameter in callee.parameters.values()]
-        wanted = tuple[tuple(hints)] if hints else tuple[()]  # type: ignore[misc]
-        if any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in callee.parameters.values()):
-            wanted = Any
+        self._check_own(stream)
+        for parameter in callee.parameters.values():
+            if parameter.required and not parameter.positional and not parameter.variadic:
+                raise WiringError(
+                    f"{callee}: missing an argument for '{parameter.name}', which .starmap cannot give "
+                    "because it takes a keyword only; make it positional, or give it a default (called at "
+                    f"{self.here()})"
+                )
+        wanted = _spread_hint(callee, stream._hint)
         bindings: dict[Any, Any] = {}
         bind_variables(wanted, stream._hint, bindings)
         given = Given("*", "unpacked", stream._id, hint=stream._hint, wanted=substitute(wanted, bindings))
-        self._check_own(stream)
         return self._add_step("map", callee, function, options, (given,), substitute(callee.result, bindings))
 
     def _item_result(self, kind: Kind, stream: Handle, callee: Callee, bindings: dict[Any, Any]) -> Any:
@@ -237,13 +303,14 @@ class Trace:
         result = substitute(callee.result, bindings)
         if kind == "map" and callee.streams:
             raise WiringError(
-                f"{callee}: gives a stream for each item; use .flat_map instead of .map (called at {called_at()})"
+                f"{callee}: .map needs one result for each item, got a generator; use .flat_map "
+                f"(called at {self.here()})"
             )
         if kind == "flat_map" and not callee.streams:
             if not iterates(result):
                 raise HintError(
-                    f"{callee}: flat_map needs something that can be iterated for each item, got {describe(result)}; "
-                    f"use .map, or give a list or an iterator (called at {called_at()})"
+                    f"{callee}: flat_map needs something that can be iterated for each item, got "
+                    f"{describe(result)}; use .map, or give a list or an iterator (called at {self.here()})"
                 )
             return item_of(result)
         return result
@@ -260,13 +327,13 @@ class Trace:
         if callee.is_async:
             raise WiringError(
                 f"{callee}: is async, and this version runs plain functions and generators only; "
-                f"make it a plain function (called at {called_at()})"
+                f"make it a plain function (called at {self.here()})"
             )
-        gives = "value" if kind == "value" else "stream"
+        gives: Literal["value", "stream"] = "value" if kind == "value" else "stream"
         if options.executor == "thread" and kind in ("value", "flat_map"):
             raise WiringError(
                 f"{callee}: executor='thread' works for map, filter and generator steps, got {_use(kind)}; "
-                f"{_thread_fix(kind)} (called at {called_at()})"
+                f"{_thread_fix(kind)} (called at {self.here()})"
             )
         draft = Draft(
             self.unique(callee.name),
@@ -282,7 +349,7 @@ class Trace:
         )
         return self.add(draft)
 
-    # -- arguments ---------------------------------------------------------------------------------------------
+    # -- arguments -------------------------------------------------------------------------------------------
 
     def _inputs(
         self,
@@ -294,7 +361,7 @@ class Trace:
     ) -> tuple[Given, ...]:
         """The inputs of a call: each argument with the parameter that it goes to."""
         found = []
-        for name, hint, keyword, argument in _bound(callee, arguments, keywords):
+        for name, hint, keyword, argument in _bound(callee, arguments, keywords, self.here()):
             given = self._given(callee, name, hint, argument, stream)
             bind_variables(item_of(hint) if given.delivery == "stream" else hint, given.hint, bindings)
             found.append(replace(given, keyword=keyword))
@@ -308,10 +375,12 @@ class Trace:
             self._check_own(argument)
             if isinstance(argument, Value):
                 return Given(name, "value", argument._id, hint=argument._hint, wanted=hint)
+            if stream is not None:
+                raise self._not_an_extra(callee, name, argument)
             if not takes_stream(hint, argument._hint):
                 raise self._not_lazy(callee, name, hint, argument)
             return Given(name, "stream", argument._id, hint=argument._hint, wanted=hint)
-        _check_constant(callee, name, argument)
+        _check_constant(callee, name, argument, self.here())
         return Given(name, constant=argument, hint=Any, wanted=hint)
 
     def _check_own(self, handle: Handle) -> None:
@@ -323,15 +392,38 @@ class Trace:
 
     def _not_lazy(self, callee: Callee, name: str, hint: Any, stream: Handle) -> HintError:
         wants_all = hint is not str and iterates(hint) and hint is not bytes
-        fix = "add .collect()" if wants_all else f"to call it for each item, use .map({callee.name}, ...)"
+        method = "flat_map" if callee.streams else "map"
+        fix = "add .collect()" if wants_all else f"to call it for each item, use .{method}({callee.name}, ...)"
         return HintError(
             f"{callee}: takes {describe(hint)} as '{name}', got {stream._what()}, a stream of "
-            f"{describe(stream._hint)}; {fix} (called at {called_at()})"
+            f"{describe(stream._hint)}; {fix} (called at {self.here()})"
+        )
+
+    def _not_an_extra(self, callee: Callee, name: str, stream: Handle) -> HandleError:
+        return HandleError(
+            f"{callee}: is called for each item with one value as '{name}', got {stream._what()}; add "
+            ".collect() to give all of it to every call, or use zip_streams to give one item to each "
+            f"(called at {self.here()})"
         )
 
 
+def _spread_hint(callee: Callee, item: Any) -> Any:
+    """The tuple that a function takes when each item is spread over its parameters."""
+    if callee.signature is None:
+        return Any
+    parameters = callee.parameters.values()
+    hints = [parameter.hint for parameter in parameters if parameter.positional]
+    needed = sum(parameter.positional and parameter.required for parameter in parameters)
+    count = tuple_length(item)
+    if count is None or count < needed:
+        count = needed or len(hints)
+    if count > len(hints):
+        hints += [each.hint for each in parameters if each.kind is inspect.Parameter.VAR_POSITIONAL] * count
+    return tuple_of(tuple(hints[:count]))
+
+
 def _bound(
-    callee: Callee, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
+    callee: Callee, arguments: tuple[Any, ...], keywords: Mapping[str, Any], place: str
 ) -> Iterator[tuple[str, Any, bool, Any]]:
     """Each argument with its parameter's name and hint, and whether it must be passed by keyword."""
     if callee.signature is None:
@@ -341,9 +433,8 @@ def _bound(
     try:
         bound = callee.signature.bind(*arguments, **keywords)
     except TypeError as error:
-        raise WiringError(
-            f"{callee}: {error}; it takes {_shown(callee.signature)} (called at {called_at()})"
-        ) from None
+        text = unbound(error, callee.signature, arguments, keywords)
+        raise WiringError(f"{callee}: {text} (called at {place})") from None
     skipped = False
     for name, parameter in callee.parameters.items():
         if name not in bound.arguments:
@@ -359,23 +450,51 @@ def _bound(
             yield name, parameter.hint, keyword, bound.arguments[name]
 
 
-def _shown(signature: inspect.Signature) -> str:
-    return str(signature.replace(return_annotation=inspect.Signature.empty))
+def unbound(error: TypeError, signature: inspect.Signature, arguments: Sequence[Any], keywords: Iterable[str]) -> str:
+    """Why these arguments cannot be bound, and what the parameters are."""
+    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.parameters.values())
+    unknown = [] if takes_any else [name for name in keywords if name not in signature.parameters]
+    text = f"got an unexpected keyword argument '{unknown[0]}'" if unknown else str(error)
+    item = ", the first from the stream" if arguments and arguments[0] is ITEM else ""
+    return f"{text}; it takes {shown_parameters(signature)}{item}"
 
 
-def _check_constant(callee: Callee, name: str, argument: object) -> None:
+class _Shown(str):
+    """A hint in the text of a signature, without quotes around it."""
+
+    __repr__ = str.__str__
+
+
+def shown_parameters(signature: inspect.Signature) -> str:
+    """The parameters as they are written: `(url: str, retries: int = 3)`."""
+    parameters = [
+        parameter
+        if parameter.annotation is parameter.empty
+        else parameter.replace(annotation=_Shown(_as_written(parameter.annotation)))
+        for parameter in signature.parameters.values()
+    ]
+    return str(inspect.Signature(parameters))
+
+
+def _as_written(annotation: Any) -> str:
+    return annotation if isinstance(annotation, str) else describe(annotation)
+
+
+def _check_constant(callee: Callee, name: str, argument: object, place: str) -> None:
     """A handle inside a list or dict would never be replaced by its data."""
-    if isinstance(argument, (list, tuple, set, frozenset)):
-        inner: list[Any] = list(argument)
-    elif isinstance(argument, dict):
-        inner = list(argument.values())
-    else:
-        return
-    if any(isinstance(each, Handle) for each in inner):
+    if has_handle(argument):
+        kind = type(argument).__name__
         raise HandleError(
-            f"{callee}: '{name}' was given a {type(argument).__name__} with handles in it; "
-            f"give each its own parameter, or build the {type(argument).__name__} in a step (called at {called_at()})"
+            f"{callee}: takes data as '{name}', got a {kind} with handles in it; "
+            f"give each its own parameter, or build the {kind} in a step (called at {place})"
         )
+
+
+def has_handle(data: object) -> bool:
+    """Whether there is a handle in a list, tuple, set or dict, however deep."""
+    if isinstance(data, (list, tuple, set, frozenset)):
+        return any(isinstance(each, Handle) or has_handle(each) for each in data)
+    return isinstance(data, dict) and has_handle([*data.keys(), *data.values()])
 
 
 def _use(kind: Kind) -> str:

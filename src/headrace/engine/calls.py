@@ -52,9 +52,9 @@ class Calls:
             return _zipped(positional, [self.blame.nodes[edge.source] for edge in node.stream_edges], node)
         if node.kind == "iterate":
             return self._relayed(node, iter(positional[0]))
-        made = iter(self.program.functions[node.id](*positional, **keywords))
+        made = self.program.functions[node.id](*positional, **keywords)
         if not isinstance(made, GeneratorType):
-            return self._relayed(node, made)
+            return self._relayed(node, iter(made), getattr(made, "close", None))
         self.blame.codes[node.id] = made.gi_code
         return made
 
@@ -91,13 +91,16 @@ class Calls:
                 positional.append(value)
         return positional, keywords
 
-    def _relayed(self, node: Node, items: Iterator[Any]) -> Iterator[Any]:
-        """`items` of an iterator that has no frame of its own to be found in a traceback."""
+    def _relayed(self, node: Node, items: Iterator[Any], close: Callable[[], object] | None = None) -> Iterator[Any]:
+        """`items` of an iterator that has no frame of its own to be found in a traceback, and no end of its own."""
         try:
             yield from items
         except BaseException as error:
             self.blame.line(error, node)
             raise
+        finally:
+            if close is not None:
+                close()
 
 
 class _Tally:

@@ -56,7 +56,7 @@ class Channel:
         if self.ended is not None:
             return False
         space = self.capacity - self.asking
-        for store in self.stores:
+        for store in self.stores:  # noqa: SIM110  # a generator expression costs more than the loop
             if len(store) >= space:
                 return False
         return True
@@ -135,9 +135,7 @@ class Branch:
         return item
 
     def mark(self) -> None:
-        """Remember the most that was in flight. What is in flight grows only until the branch takes, so it suffices
-        to look before each take.
-        """
+        """Remember the most that was in flight. It grows only until the branch takes: look before each take."""
         in_flight = self.channel.asking + len(self.items)
         if in_flight > self.peak:
             self.peak = in_flight

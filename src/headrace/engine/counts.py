@@ -14,7 +14,9 @@ __all__ = ["report"]
 
 def report(dag: Dag, values: Collection[str], lines: Lines) -> Report:
     """The counts of a run that is over, in which the nodes `values` have given their value."""
-    edges = [_edge_report(lines, (edge.source, node.id, edge.parameter)) for node in dag.nodes for edge in node.stream_edges]
+    edges = [
+        _edge_report(lines, (edge.source, node.id, edge.parameter)) for node in dag.nodes for edge in node.stream_edges
+    ]
     if dag.returns == "stream":
         edges.append(_edge_report(lines, (dag.outputs[0], "", CALLER)))
     return Report(

@@ -41,9 +41,11 @@ class Tally(Protocol):
 
     def counted(self, numbers: Sequence[int]) -> None:
         """`numbers[i]` items went into step i; the last number is what came out."""
+        ...
 
     def failed(self, error: BaseException, index: int, numbers: Sequence[int]) -> BaseException:
         """Step `index` raised `error` at its item `numbers[index]`; gives what to raise."""
+        ...
 
 
 class Fused(NamedTuple):
@@ -60,8 +62,11 @@ def fuse(
     """A generator that sends each of `items` through `functions`; `kinds` are "map", "filter" or "flat_map".
 
     >>> class Print:
-    ...     def counted(self, numbers): print("counts", numbers)
-    ...     def failed(self, error, index, numbers): return error
+    ...     def counted(self, numbers):
+    ...         print("counts", numbers)
+    ...
+    ...     def failed(self, error, index, numbers):
+    ...         return error
     >>> list(fuse(range(4), ["filter", "map"], [lambda n: n % 2, str], Print()))
     counts [4, 2, 2]
     ['1', '3']

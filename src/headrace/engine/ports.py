@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 Blamed = Callable[[BaseException], None]
-Settle = Callable[[Slot, Any], Callable[[Outcome], None]]
+Settle = Callable[[Slot, Any], Callable[[Value | Failed], None]]
 Open = Callable[[Callable[[Iterator[Any]], Iterator[Any]]], Iterator[Any]]
 
 
@@ -41,16 +41,19 @@ class Fiber(Protocol):
 
     def resume(self) -> None:
         """Let it run now, and go on when it waits or is over."""
+        ...
 
     def kill(self) -> None:
         """Raise Stopped where it waits, and return when it is over."""
+        ...
 
 
 class Pool(Protocol):
     """Threads for the calls of one step."""
 
-    def submit(self, call: Callable[[], Any], done: Callable[[Outcome], None]) -> None:
+    def submit(self, call: Callable[[], Any], done: Callable[[Value | Failed], None]) -> None:
         """Have a thread run `call`; return when it has begun. `done` is called in the run's own thread."""
+        ...
 
 
 class Puller(Protocol):
@@ -58,9 +61,11 @@ class Puller(Protocol):
 
     def ask(self) -> None:
         """Have the thread resume the generator once more."""
+        ...
 
     def stop(self) -> None:
         """Have the thread close the generator, and do not wait for it."""
+        ...
 
 
 class Driver(Protocol):
@@ -68,39 +73,54 @@ class Driver(Protocol):
 
     def begin(self) -> None:
         """The run begins, here and now."""
+        ...
 
     def wait(self, waiting: list[Callable[[], object]], reason: object) -> None:
         """Leave a wake-up call in `waiting` and wait; may return early, so look again."""
+        ...
 
     def waiter(self, waiting: list[Callable[[], object]], reason: object) -> Callable[[], None]:
         """For the fiber that calls this: a function that does that same wait, again and again."""
+        ...
 
     def spawn(self, function: Callable[[], None]) -> Fiber:
         """A fiber that runs `function` when it is first resumed."""
+        ...
 
     def start(self, function: Callable[[], None]) -> None:
         """A fiber that runs `function` as soon as it is its turn."""
+        ...
 
     def run_until(self, done: Callable[[], bool]) -> None:
         """Let fibers take turns until `done`."""
+        ...
 
     def close(self) -> None:
         """Stop every fiber and thread, and wait for them."""
+        ...
 
     def sleep(self) -> None:
         """Wait to be resumed."""
+        ...
 
     def pool(self, label: str) -> Pool:
         """Threads for the calls of one step."""
+        ...
 
     def puller(
-        self, open: Open, done: Callable[[Outcome], None], heard: Callable[[], None], failed: Blamed, label: str
+        self,
+        open: Open,
+        done: Callable[[Outcome], None],
+        heard: Callable[[], None],
+        failed: Blamed,
+        label: str,
     ) -> Puller:
         """A thread for one generator.
 
         `open` is called in that thread. In the run's own thread `done` gets each outcome, `heard` is called at each
         sign of life, and `failed` gets what closing the generator raised.
         """
+        ...
 
 
 class Port:
@@ -162,7 +182,12 @@ def fill(channel: Channel, source: Iterator[Any], failed: Blamed) -> None:
 
 
 def call_in_threads(
-    window: Window, source: Iterator[Any], pool: Pool, call: Callable[[Any], Any], settle: Settle, failed: Blamed
+    window: Window,
+    source: Iterator[Any],
+    pool: Pool,
+    call: Callable[[Any], Any],
+    settle: Settle,
+    failed: Blamed,
 ) -> None:
     """Begin a call for every item that the window has a place for."""
     while (slot := window.begin()) is not None:

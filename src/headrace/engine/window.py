@@ -32,9 +32,11 @@ class Window:
     >>> first, second = window.begin(), window.begin()
     >>> window.begin() is None
     True
-    >>> window.settle(second, Value("b")); list(channel.branches[0].items)
+    >>> window.settle(second, Value("b"))
+    ... list(channel.branches[0].items)
     []
-    >>> window.settle(first, Value("a")); list(channel.branches[0].items)
+    >>> window.settle(first, Value("a"))
+    ... list(channel.branches[0].items)
     ['a', 'b']
     """
 

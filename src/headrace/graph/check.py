@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
+from typing import Any
 
 from headrace.errors import HintError, WiringError
 from headrace.graph.draft import Draft, Given
-from headrace.graph.hints import describe, fits, holds, item_of
+from headrace.graph.hints import describe, fits, holds, item_of, iterates, tuple_length
+from headrace.graph.values import shown
 
 __all__ = ["check"]
 
@@ -31,7 +33,7 @@ def check(drafts: Drafts) -> None:
 def _check_hint(draft: Draft, given: Given, drafts: Drafts) -> None:
     if given.source is None:
         if not holds(given.constant, given.wanted):
-            raise _misfit(draft, given, f"{given.constant!r}")
+            raise _misfit(draft, given, shown(given.constant))
         return
     if given.delivery == "unpacked":
         _check_unpacked(draft, given, drafts)
@@ -40,10 +42,14 @@ def _check_hint(draft: Draft, given: Given, drafts: Drafts) -> None:
 
 
 def _check_unpacked(draft: Draft, given: Given, drafts: Drafts) -> None:
-    parts, wanted = typing.get_args(given.hint), typing.get_args(given.wanted)
-    if typing.get_origin(given.hint) is not tuple or Ellipsis in parts:
-        return
-    if len(parts) != len(wanted) or not all(map(fits, parts, wanted)):
+    wanted = typing.get_args(given.wanted)
+    if tuple_length(given.hint) is None:
+        item = item_of(given.hint)
+        right = iterates(given.hint) and all(fits(item, part) for part in wanted)
+    else:
+        parts = typing.get_args(given.hint)
+        right = given.wanted is Any or (len(parts) == len(wanted) and all(map(fits, parts, wanted)))
+    if not right:
         raise _misfit(draft, given, f"{describe(given.hint)} from {drafts[given.source or '']}")
 
 
@@ -54,11 +60,17 @@ def _given(given: Given) -> str:
 def _misfit(draft: Draft, given: Given, got: str) -> HintError:
     wanted = describe(given.wanted)
     if given.delivery == "unpacked":
-        what, fix = f"is called with each item spread over its parameters, {wanted}", "give it items of that shape"
+        what, fix = (
+            f"is called with each item spread over its parameters, {wanted}",
+            "give it items of that shape",
+        )
     elif given.delivery == "item":
         what, fix = f"takes one {wanted} at a time as '{given.parameter}'", f"give it items of type {wanted}"
     elif given.delivery == "stream":
-        what, fix = f"takes {wanted} as '{given.parameter}'", f"give it a stream of {describe(item_of(given.wanted))}"
+        what, fix = (
+            f"takes {wanted} as '{given.parameter}'",
+            f"give it a stream of {describe(item_of(given.wanted))}",
+        )
     else:
         what, fix = f"takes {wanted} as '{given.parameter}'", f"give it {wanted}"
     return HintError(f"{draft}: {what}, got {got}; {fix}, or change the hint (called at {draft.called})")
@@ -67,30 +79,29 @@ def _misfit(draft: Draft, given: Given, got: str) -> HintError:
 def _check_joins(drafts: Drafts) -> None:
     """Reject a node that reads one stream both lazily and through a collected list.
 
-    It cannot start before the list is complete, and the list cannot be completed while the lazy branch holds the
-    producer back.
+    It cannot start before the list is complete, and the list cannot be completed while the lazy branch holds
+    the producer back. The same holds for a zip, which reads its streams at one pace, if one of them waits for
+    the list.
     """
     pulled: dict[str, frozenset[str]] = {}  # the streams that are pulled when this one is
     gathered: dict[str, dict[str, str]] = {}  # stream -> the collect, on the way to this node, that wants all of it
     for draft in drafts.values():
-        lazy = [given.source for given in draft.inputs if given.source and given.delivery != "value"]
-        pulled[draft.id] = frozenset([draft.id]).union(*(pulled[source] for source in lazy))
-        gathered[draft.id] = {
-            stream: collect for given in draft.inputs if given.source for stream, collect in gathered[given.source].items()
-        }
+        branches = [given.source for given in draft.inputs if given.source and given.delivery != "value"]
+        awaited = [given.source for given in draft.inputs if given.source and given.delivery == "value"]
+        pulled[draft.id] = frozenset([draft.id]).union(*(pulled[source] for source in branches))
+        gathered[draft.id] = {stream: id for one in (*branches, *awaited) for stream, id in gathered[one].items()}
         if draft.kind == "collect":
-            gathered[draft.id] |= dict.fromkeys(pulled[lazy[0]], draft.id)
-        for given in draft.inputs:
-            if given.source and given.delivery == "value":
-                for stream in sorted(pulled[draft.id] & gathered[given.source].keys()):
-                    raise _uneven_join(draft, drafts[stream], drafts[gathered[given.source][stream]], drafts)
+            gathered[draft.id] |= dict.fromkeys(pulled[branches[0]], draft.id)
+        for source in (*awaited, *branches) if draft.kind == "zip" else awaited:
+            for branch in branches:
+                for stream in sorted(pulled[branch] & gathered[source].keys()) if branch != source else ():
+                    raise _uneven_join(draft, drafts[stream], drafts[gathered[source][stream]], drafts[branch])
 
 
-def _uneven_join(join: Draft, stream: Draft, collect: Draft, drafts: Drafts) -> WiringError:
-    branch = next(drafts[given.source] for given in join.inputs if given.source and given.delivery != "value")
+def _uneven_join(join: Draft, stream: Draft, collect: Draft, branch: Draft) -> WiringError:
     return WiringError(
-        f"{join}: reads {stream} both through {collect} and item by item through {branch}, which can never finish "
-        f"(the list is complete only when the stream has ended, and the other branch holds the stream back); "
-        f"collect both, or stream both; to read the data twice, use stream(...) on the collected list "
-        f"(called at {join.called})"
+        f"{join}: must read {stream} in one way, got it both through {collect} and item by item through "
+        f"{branch}, which can never finish (the list is complete only when the stream has ended, and the "
+        "other branch holds the stream back); collect both, or stream both; to read the data twice, use "
+        f"stream(...) on the collected list (called at {join.called})"
     )

@@ -18,6 +18,7 @@ from headrace.graph.dag import Constant, Dag, Edge, Node, Program
 from headrace.graph.draft import Draft, Given, Recording
 from headrace.graph.hints import describe
 from headrace.graph.stages import cut
+from headrace.graph.values import shown
 
 __all__ = ["compile_recording"]
 
@@ -54,17 +55,23 @@ def _by_id(recording: Recording) -> dict[str, Draft]:
     for draft in recording.drafts:
         if draft.id in drafts:
             raise WiringError(
-                f"{draft}: there is already {drafts[draft.id]} of that name in pipeline '{recording.name}'; "
-                "give one of them another name"
+                f"{draft}: needs an id of its own, got '{draft.id}', which is {drafts[draft.id]} in pipeline "
+                f"'{recording.name}'; give one of them another name"
             )
         drafts[draft.id] = draft
     for draft in drafts.values():
         for given in draft.inputs:
             if given.source is not None and given.source not in drafts:
                 raise WiringError(
-                    f"{draft}: '{given.parameter}' comes from '{given.source}', which is not in pipeline "
-                    f"'{recording.name}'; the nodes are {', '.join(drafts)}"
+                    f"{draft}: '{given.parameter}' must come from a node of pipeline '{recording.name}', got "
+                    f"'{given.source}'; the nodes are {', '.join(drafts)}"
                 )
+    for output in recording.outputs:
+        if output not in drafts:
+            raise WiringError(
+                f"pipeline '{recording.name}': its result must come from one of its nodes, got '{output}'; "
+                f"the nodes are {', '.join(map(str, drafts.values()))}"
+            )
     return drafts
 
 
@@ -89,7 +96,10 @@ def _ordered(drafts: dict[str, Draft]) -> dict[str, Draft]:
         sorter.prepare()
     except CycleError as error:
         cycle = " -> ".join(f"'{id}'" for id in reversed(error.args[1]))
-        raise WiringError(f"{drafts[error.args[1][0]]}: depends on itself: {cycle}; break the cycle") from None
+        raise WiringError(
+            f"{drafts[error.args[1][0]]}: must not wait for its own result, got the cycle {cycle}; "
+            "leave one of these inputs out"
+        ) from None
     position = {id: index for index, id in enumerate(drafts)}
     ready: list[tuple[int, str]] = []
     ordered: dict[str, Draft] = {}
@@ -131,17 +141,15 @@ def _node(draft: Draft, level: int) -> Node:
 def _input(given: Given) -> Edge | Constant:
     wanted = describe(given.wanted)
     if given.source is None:
-        value = _constant_text(given.constant)
+        value = shown(given.constant)
         return Constant(parameter=given.parameter, value=value, keyword=given.keyword, type=wanted)
     return Edge(
-        parameter=given.parameter, source=given.source, delivery=given.delivery, keyword=given.keyword, type=wanted
+        parameter=given.parameter,
+        source=given.source,
+        delivery=given.delivery,
+        keyword=given.keyword,
+        type=wanted,
     )
-
-
-def _constant_text(value: object) -> str:
-    """The constant's `repr` where it is the same in every process, else the name of its type."""
-    text = repr(value)
-    return f"<{type(value).__qualname__}>" if text.startswith("<") or " at 0x" in text else text
 
 
 def _function_name(function: Any) -> str | None:

@@ -1,17 +1,30 @@
 """The compiled pipeline, as data.
 
-Lives here: the frozen structs that runners read, and their JSON. Must not live here: any decision. Whatever was
-decided at build is a field; a runner that has the `Dag` and the functions needs nothing else.
+Lives here: the frozen structs that runners read, and their JSON. Must not live here: any decision. Whatever
+was decided at build is a field; a runner that has the `Dag` and the functions needs nothing else.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["SCHEMA_VERSION", "Constant", "Dag", "Delivery", "Edge", "Kind", "Node", "Program", "Stage"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "Constant",
+    "Dag",
+    "Delivery",
+    "Edge",
+    "Handoff",
+    "Kind",
+    "Node",
+    "Program",
+    "Stage",
+    "schema",
+]
 
 SCHEMA_VERSION = 1
 
@@ -43,7 +56,12 @@ Handoff = Literal[
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True, tag="edge", tag_field="from"):
-    """How one parameter of a node gets what another node gives."""
+    """How one parameter of a node gets what another node gives.
+
+    >>> from headrace import step
+    >>> step("double", fn=lambda number: number * 2).dag.node("double/double").edges
+    (Edge(parameter='number', source='double(number)', delivery='value', keyword=False, type='Any'),)
+    """
 
     parameter: str
     source: str
@@ -53,7 +71,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True, tag="edge", tag_field="fro
 
 
 class Constant(msgspec.Struct, frozen=True, kw_only=True, tag="constant", tag_field="from"):
-    """A parameter that was given plain data in the pipeline's body (its `repr`; the data is in the program)."""
+    """A parameter that was given plain data in the body (here as text; the data is in the program)."""
 
     parameter: str
     value: str
@@ -64,8 +82,14 @@ class Constant(msgspec.Struct, frozen=True, kw_only=True, tag="constant", tag_fi
 class Node(msgspec.Struct, frozen=True, kw_only=True):
     """One step of the compiled pipeline, with everything that was decided about it.
 
-    `id` is the path through the sub-pipelines (`crawl/pages_of/fetch`); `where` is the file and line of the step's
-    function; `level` is the number of edges on the longest way to it; `stage` counts from 0 (a parameter has none).
+    `id` is the path through the sub-pipelines (`crawl/pages_of/fetch`); `where` is the file and line of the
+    step's function; `level` is the number of edges on the longest way to it; `stage` counts from 0 (a
+    parameter has none).
+
+    >>> from headrace import step
+    >>> node = step("double", fn=lambda number: number * 2).dag.node("double/double")
+    >>> node.kind, node.gives, node.type, node.max_in_flight, node.level, node.stage
+    ('value', 'value', 'Any', 1, 1, 0)
     """
 
     id: str
@@ -160,7 +184,7 @@ class Dag(msgspec.Struct, frozen=True, kw_only=True):
         raise KeyError(id)
 
     def consumers(self) -> dict[str, list[tuple[str, Edge]]]:
-        """Every stream node's consumers: pairs of the consumer's id and the edge, in the order of the nodes."""
+        """Every stream node's consumers: pairs of a consumer's id and the edge, in the order of the nodes."""
         table: dict[str, list[tuple[str, Edge]]] = {node.id: [] for node in self.nodes if node.gives == "stream"}
         for node in self.nodes:
             for edge in node.stream_edges:
@@ -171,6 +195,21 @@ class Dag(msgspec.Struct, frozen=True, kw_only=True):
         """The ids of the nodes by level: all of a level depend only on those before it."""
         depth = max((node.level for node in self.nodes), default=-1) + 1
         return [[node.id for node in self.nodes if node.level == level] for level in range(depth)]
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of what `Dag.to_json` writes.
+
+    It is published as `dag.schema.json`, beside this file; after a change here, `python tools/dag_schema.py`
+    writes it anew.
+
+    >>> schema()["$ref"]
+    '#/$defs/Dag'
+    """
+    made = msgspec.json.schema(Dag)
+    for definition in made["$defs"].values():
+        definition["description"] = inspect.cleandoc(definition["description"]).split(">>>")[0].strip()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,14 +9,17 @@ from typing import Any, Literal
 from headrace.graph.dag import Delivery, Kind
 from headrace.graph.options import Options
 
-__all__ = ["Draft", "Given", "Recording"]
+__all__ = ["Draft", "Given", "Recording", "Returns"]
+
+Returns = Literal["nothing", "value", "tuple", "stream"]
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
     """What one parameter was given: what the node `source` gives, or a constant.
 
-    `hint` is the type of what arrives (of one item, if it arrives as a stream); `wanted` is the parameter's own.
+    `hint` is the type of what arrives (of one item, if it arrives as a stream); `wanted` is the parameter's
+    own.
     """
 
     parameter: str
@@ -44,7 +47,8 @@ class Draft:
     options: Options = field(default_factory=Options)
 
     def __str__(self) -> str:
-        return f"step '{self.name}' ({self.called if self.where == 'built-in' else self.where})"
+        what = "parameter" if self.kind == "parameter" else "step"
+        return f"{what} '{self.name}' ({self.called if self.where == 'built-in' else self.where})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +58,4 @@ class Recording:
     name: str
     drafts: tuple[Draft, ...]
     outputs: tuple[str, ...]
-    returns: Literal["nothing", "value", "tuple", "stream"]
+    returns: Returns

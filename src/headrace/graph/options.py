@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from headrace.errors import OptionError
+from headrace.graph.values import shown
 
 __all__ = ["Executor", "Options"]
 
@@ -17,8 +18,8 @@ EXECUTORS = ("inline", "thread")
 class Options:
     """How a step runs.
 
-    `max_in_flight` is in items: how far the step may be ahead of its consumer. `concurrency` is in calls at once
-    (default: `max_in_flight`). `ordered` keeps the results of threads in input order.
+    `max_in_flight` is in items: how far the step may be ahead of its consumer. `concurrency` is in calls at
+    once (default: `max_in_flight`). `ordered` keeps the results of threads in input order.
     """
 
     max_in_flight: int = 1
@@ -49,9 +50,9 @@ class Options:
     def _check(self, owner: str) -> None:
         _check_count(owner, "max_in_flight", self.max_in_flight)
         if self.executor not in EXECUTORS:
-            raise OptionError(f"{owner}: executor must be 'inline' or 'thread', got {self.executor!r}")
+            raise OptionError(f"{owner}: executor must be 'inline' or 'thread', got {shown(self.executor)}")
         if not isinstance(self.ordered, bool):
-            raise OptionError(f"{owner}: ordered must be True or False, got {self.ordered!r}")
+            raise OptionError(f"{owner}: ordered must be True or False, got {shown(self.ordered)}")
         if self.concurrency is not None:
             self._check_concurrency(owner)
         if not self.ordered and self.executor == "inline":
@@ -68,11 +69,11 @@ class Options:
             )
         if self.calls_at_once > self.max_in_flight:
             raise OptionError(
-                f"{owner}: concurrency must be at most max_in_flight={self.max_in_flight}, got {self.concurrency}; "
-                "raise max_in_flight"
+                f"{owner}: concurrency must be at most max_in_flight={self.max_in_flight}, got "
+                f"{self.concurrency}; raise max_in_flight"
             )
 
 
 def _check_count(owner: str, name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise OptionError(f"{owner}: {name} must be a whole number of 1 or more, got {value!r}")
+        raise OptionError(f"{owner}: {name} must be a whole number of 1 or more, got {shown(value)}")

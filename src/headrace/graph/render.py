@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.graph.dag import Dag, Node
+from headrace.graph.dag import Constant, Dag, Node
 
 __all__ = ["mermaid", "text"]
 
@@ -58,7 +58,7 @@ def text(dag: Dag) -> str:
 
 def _line(node: Node) -> str:
     inputs = ", ".join(
-        f"{entry.parameter} = {entry.source if hasattr(entry, 'source') else entry.value}" for entry in node.inputs
+        f"{entry.parameter} = {entry.value if isinstance(entry, Constant) else entry.source}" for entry in node.inputs
     )
     gives = f"stream of {node.type}" if node.gives == "stream" else node.type
     bound = f", {node.max_in_flight} in flight" if node.max_in_flight > 1 else ""

@@ -5,12 +5,14 @@ their own. Must not live here: how a stage runs.
 
 The rules:
 
-1. A node joins its producer's stage if it is that producer's only consumer, reads no other stream, both run inline
-   and the producer has one item in flight.
-2. A stage hands over through a channel if it has several consumers, several items in flight, or runs in threads.
-3. A stage that fills a channel and may itself have to wait gets a fiber, so that no consumer's wait is another's.
-4. Generators nested deeper than `MAX_DEPTH` are cut, and the part below the cut gets a fiber: Python's recursion
-   limit holds for each fiber by itself.
+1. A node joins its producer's stage if it is that producer's only consumer, reads no other stream, both run
+   inline and the producer has one item in flight.
+2. A stage hands over through a channel if it has several consumers, several items in flight, or runs in
+   threads.
+3. A stage that fills a channel and may itself have to wait gets a fiber, so that no consumer's wait is
+   another's.
+4. Generators nested deeper than `MAX_DEPTH` are cut, and the part below the cut gets a fiber: Python's
+   recursion limit holds for each fiber by itself.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from headrace.graph.dag import Node, Stage
+from headrace.graph.dag import Handoff, Node, Stage
 
 __all__ = ["PER_ITEM", "cut"]
 
@@ -83,7 +85,7 @@ class _Growing:
 
     def frozen(self) -> Stage:
         channel = self.deep or not self.joinable
-        handoff = "value" if self.last.gives == "value" else "channel" if channel else "direct"
+        handoff: Handoff = "value" if self.last.gives == "value" else "channel" if channel else "direct"
         return Stage(nodes=tuple(node.id for node in self.nodes), handoff=handoff, fiber=self.fiber)
 
 
@@ -109,10 +111,9 @@ class _Cutter:
         self.stage_of[node.id] = stage
 
     def _joined(self, node: Node, producers: list[_Growing]) -> _Growing | None:
-        if len(producers) == 1 and producers[0].joinable and node.executor == "inline":
-            if producers[0].depth < MAX_DEPTH:
-                return producers[0]
-        return None
+        if len(producers) != 1 or not producers[0].joinable or node.executor != "inline":
+            return None
+        return producers[0] if producers[0].depth < MAX_DEPTH else None
 
     def _opened(self, producers: list[_Growing]) -> _Growing:
         stage = _Growing()

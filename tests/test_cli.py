@@ -1,0 +1,377 @@
+"""The command line, once as a process of its own and else in this one."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from headrace import Dag
+from headrace.cli import main
+
+WORDS = '''
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from headrace import Stream, pipeline, step, stream
+
+
+class Colour(enum.Enum):
+    RED = 1
+    DARK_BLUE = 2
+
+
+class Client:
+    """No text can be made one of these."""
+
+
+@step
+def numbers(count: int = 3, *, start: int = 0) -> Iterator[int]:
+    """Whole numbers in order.
+
+    Args:
+        count: How many of them.
+    """
+    yield from range(start, start + count)
+
+
+@step
+def shout(text: str, times: int = 1) -> str:
+    return text.upper() * times
+
+
+@step
+def odd(number: int) -> int:
+    if number == 2:
+        raise LookupError("two is even")
+    return number
+
+
+@step
+def tail(words: Iterator[str]) -> Iterator[str]:
+    next(words)
+    yield from words
+
+
+@step
+def all_kinds(
+    ratio: float, path: Path, names: list[str], size: Literal["s", "l"], colour: Colour, loud: bool = False
+) -> list[object]:
+    return [ratio, path.name, names, size, colour, loud]
+
+
+@step
+def call(client: Client) -> str:
+    return "called"
+
+
+@step
+def nothing() -> None: ...
+
+
+@step
+def mixed() -> Iterator[object]:
+    yield from ["text", {"a": [1, None]}, None, 2.5, ValueError("an item")]
+
+
+@pipeline
+def lengths(words: Stream[str]) -> Stream[int]:
+    """The length of each word."""
+    return stream(words).map(len)
+
+
+squares = numbers | (lambda number: number * number)
+odds = numbers | odd
+plain = 3
+'''
+
+
+@pytest.fixture(autouse=True)
+def words(tmp_path, monkeypatch):
+    """A file `words.py` in the current directory; what a test loads from there is forgotten after it."""
+    (tmp_path / "words.py").write_text(WORDS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield
+    for name, module in list(sys.modules.items()):
+        if str(tmp_path) in (getattr(module, "__file__", None) or ""):
+            del sys.modules[name]
+
+
+def headrace(*arguments, **options):
+    command = [sys.executable, "-m", "headrace", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+# -- what is printed -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "printed"),
+    [
+        ("words.py:numbers", "0\n1\n2\n"),
+        ("words.py:numbers --count 2 --start=5", "5\n6\n"),
+        ("words.py:numbers 1 --start -4", "-4\n"),
+        ("words:numbers 1", "0\n"),
+        ("./words.py:squares --count 4", "0\n1\n4\n9\n"),
+        ("words.py:shout no --times 2", "NONO\n"),
+        ("words.py:lengths to be not", "2\n2\n3\n"),
+        ("words.py:lengths --words to --words not", "2\n3\n"),
+        ("words.py lengthy", "7\n"),
+        ("words.py:tail one two three", "two\nthree\n"),
+        ("words.py:nothing", ""),
+        ("words.py:mixed", "text\n{\"a\":[1,null]}\nnull\n2.5\nValueError('an item')\n"),
+        (
+            "words.py:all_kinds 1 a/b.txt --names x --names y --size l --colour dark-blue --loud",
+            '[1.0,"b.txt",["x","y"],"l",2,true]\n',
+        ),
+    ],
+)
+def test_flags_come_from_the_signature_and_results_are_printed_plainly(command, printed, capsys):
+    if command.startswith("words.py "):
+        Path("words.py").write_text(WORDS.split("squares =")[0])  # leaves one pipeline
+    assert main(["run", *command.split()]) == 0
+    assert capsys.readouterr() == (printed, "")
+
+
+def test_a_file_of_the_name_of_a_loaded_module_does_not_replace_it(capsys):
+    Path("json.py").write_text(WORDS)
+    assert main(["run", "json.py:shout", "a"]) == 0
+    assert sys.modules["json"] is json
+
+
+def test_show_prints_the_graph(capsys):
+    assert main(["show", "words.py:lengths"]) == 0
+    assert capsys.readouterr().out.startswith("lengths -> stream\n  parameter lengths(words)")
+    assert main(["show", "words.py:lengths", "--format", "mermaid"]) == 0
+    assert capsys.readouterr().out.startswith("flowchart TD\n")
+    assert main(["show", "--format=json", "words.py:lengths"]) == 0
+    assert Dag.from_json(capsys.readouterr().out).name == "lengths"
+
+
+def test_help_shows_the_docstring_and_the_parameters_of_the_pipeline(capsys):
+    assert main(["run", "words.py:numbers", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "Usage: headrace run words.py:numbers" in shown
+    assert "Whole numbers in order." in shown
+    assert "How many of them." in shown
+    assert "--start" in shown
+    assert main(["run", "words.py:squares", "--help"]) == 0  # made by |: no docstring of its own
+    assert "made by" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [("--help", "show"), ("", "run"), ("run --help", "TARGET"), ("show --help", "mermaid")],
+)
+def test_help_of_the_commands(command, shown, capsys):
+    assert main(command.split()) == 0
+    assert shown in capsys.readouterr().out
+
+
+# -- what is refused -----------------------------------------------------------------------------------------
+
+ALL = "there are lengths, squares, odds, numbers, shout, odd, tail, all_kinds, call, nothing, mixed"
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ("run no.py:x", "no.py: no such file; give the path of a Python file, or the name of a module"),
+        ("run a/b:x", "a/b: no such file; give the path of a Python file, or the name of a module"),
+        (
+            "run no.such:x",
+            "'no.such': no such module; give the path of a Python file, or the name of a module",
+        ),
+        ("run .words:x", "'.words': no such module; give the path of a Python file, or the name of a module"),
+        ("run :x", "'': no such module; give the path of a Python file, or the name of a module"),
+        (
+            "run words.x:x",
+            "'words.x': no such module; give the path of a Python file, or the name of a module",
+        ),
+        ("run words.py:nmbers", f"words.py: has no pipeline 'nmbers'; {ALL}"),
+        ("show words:nmbers", f"words: has no pipeline 'nmbers'; {ALL}"),
+        ("run words.py:plain", f"words.py: 'plain' must be a pipeline or a step, got a int; {ALL}"),
+        ("run words.py", f"words.py: has 3 pipelines, got no name of one; {ALL}"),
+        ("run words.py:", f"words.py: has 3 pipelines, got no name of one; {ALL}"),
+        (
+            "run empty.py",
+            "empty.py: has no pipelines, got no name of one; decorate a function with @pipeline",
+        ),
+        (
+            "run words.py:numbers --count x",
+            'words.py:numbers: invalid value for --count: unable to convert "x" into int; '
+            "see headrace run words.py:numbers --help",
+        ),
+        (
+            "run words.py:numbers --cuont 3",
+            "words.py:numbers: unknown option: --cuont. Did you mean --count?; "
+            "see headrace run words.py:numbers --help",
+        ),
+        (
+            "run words.py:numbers --count",
+            "words.py:numbers: parameter --count requires an argument; see headrace run words.py:numbers --help",
+        ),
+        (
+            "run words.py:shout",
+            "words.py:shout: parameter --text requires an argument; see headrace run words.py:shout --help",
+        ),
+        (
+            "run words.py:numbers 1 2",
+            "words.py:numbers: unused Tokens: ['2']; see headrace run words.py:numbers --help",
+        ),
+        (
+            "run words.py:all_kinds 1 a b --size m",
+            'words.py:all_kinds: invalid value "m" for --size. Choose from: "s", "l"; '
+            "see headrace run words.py:all_kinds --help",
+        ),
+        (
+            "run words.py:call x",
+            "words.py:call: --client: Client() takes no arguments; see headrace run words.py:call --help",
+        ),
+        (
+            "show words.py:numbers --format dot",
+            'command line: invalid value "dot" for --format. Choose from: "json", "mermaid", "text"; '
+            "see headrace --help",
+        ),
+        ("run", 'command line: command "run" parameter TARGET requires an argument; see headrace --help'),
+        (
+            "nmbers",
+            'command line: unknown command "nmbers". Available commands: run, show; see headrace --help',
+        ),
+        ("run syntax.py", "syntax.py:2: invalid syntax, got 'def f(:'; correct it"),
+        ("run syntax:x", "syntax.py:2: invalid syntax, got 'def f(:'; correct it"),
+        ("run null.py", "null.py: source code string cannot contain null bytes, got ''; correct it"),
+        ("run imports.py", "imports.py:2: No module named 'no_such'; install it, or correct the name"),
+        ("run imports:x", "imports.py:2: No module named 'no_such'; install it, or correct the name"),
+        (
+            "run wrong.py",
+            "step 'length' (wrong.py:2): takes str as 'word', got list[str] from step 'words' (wrong.py:4); "
+            "give it str, or change the hint (called at wrong.py:8)",
+        ),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_exit_code_2(command, line, capsys):
+    Path("empty.py").touch()
+    Path("syntax.py").write_text("\ndef f(:\n    pass\n")
+    Path("null.py").write_bytes(b"\0")
+    Path("imports.py").write_text("\nimport no_such\n")
+    Path("wrong.py").write_text(
+        "from headrace import pipeline, step\n"
+        "@step\ndef length(word: str) -> int: ...\n"
+        "@step\ndef words() -> list[str]: ...\n"
+        "@pipeline\ndef lengths():\n    return length(words())\n"
+    )
+    assert main(command.split()) == 2
+    assert capsys.readouterr() == ("", f"headrace: {line}\n")
+
+
+def test_without_the_extra_it_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cyclopts", None)
+    assert main(["run", "words.py:numbers"]) == 2
+    assert capsys.readouterr().err == (
+        "headrace: command line: needs 'cyclopts', which is not installed; pip install 'headrace[cli]'\n"
+    )
+
+
+# -- failures ------------------------------------------------------------------------------------------------
+
+
+def test_a_failure_is_the_users_traceback_and_exit_code_1(capsys):
+    assert main(["run", "words.py:odds"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "0\n1\n"
+    assert err.startswith("Traceback (most recent call last):\n")
+    assert 'raise LookupError("two is even")' in err
+    assert "LookupError: two is even\nheadrace: step 'odd' (words.py:" in err
+    assert "cli.py" not in err
+
+
+def test_a_failure_while_the_file_is_loaded_is_shown_whole(capsys):
+    Path("fails.py").write_text("def half(number):\n    return number / 0\nhalf(1)\n")
+    assert main(["run", "fails.py:x"]) == 1
+    path = Path("fails.py").absolute()
+    assert [line for line in capsys.readouterr().err.splitlines() if "^" not in line] == [
+        "Traceback (most recent call last):",
+        f'  File "{path}", line 3, in <module>',
+        "    half(1)",
+        f'  File "{path}", line 2, in half',
+        "    return number / 0",
+        "ZeroDivisionError: division by zero",
+    ]
+
+
+def test_the_exit_of_the_users_code_is_the_exit(capsys):
+    Path("exits.py").write_text("raise SystemExit(7)\n")
+    with pytest.raises(SystemExit, match="7"):
+        main(["run", "exits.py:x"])
+
+
+# -- as a process --------------------------------------------------------------------------------------------
+
+ENDLESS = """
+from headrace import step
+
+@step
+def endless():
+    try:
+        number = 0
+        while True:
+            yield number
+            number += 1
+    finally:
+        open("closed", "x").close()
+
+@step
+def slow():
+    import time
+    try:
+        yield "begun"
+        time.sleep(60)
+    finally:
+        open("closed", "x").close()
+"""
+
+
+def test_the_process_exits_with_the_code():
+    with headrace("run", "words.py:numbers", "--count", "2") as process:
+        assert process.communicate() == ("0\n1\n", "")
+    assert process.returncode == 0
+    with headrace("run", "words.py:numbers", "--count", "two") as process:
+        assert process.communicate()[1].count("\n") == 1
+    assert process.returncode == 2
+    with headrace("--version") as process:
+        assert process.communicate()[0].startswith("headrace ")
+    assert process.returncode == 0
+
+
+def test_items_are_printed_as_they_come_until_the_reader_has_enough():
+    Path("endless.py").write_text(ENDLESS)
+    with headrace("run", "endless.py:endless") as process:
+        assert process.stdout.readline() == "0\n"  # the stream never ends: it was not collected
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+    assert Path("closed").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
+def test_an_interrupt_closes_the_run_and_is_exit_code_130():
+    Path("endless.py").write_text(ENDLESS)
+    with headrace("run", "endless.py:slow") as process:
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate() == ("", "")
+    assert process.returncode == 130
+    assert Path("closed").exists()
+
+
+def test_the_library_does_not_import_the_command_line():
+    code = "import headrace, sys; print({'cyclopts', 'rich', 'headrace.cli'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"

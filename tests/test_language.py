@@ -1,0 +1,914 @@
+"""Right programs: what they build, and what they give."""
+
+import functools
+import io
+import json
+import operator
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NewType, Optional, Protocol, TextIO, TypedDict, TypeVar
+
+import jsonschema
+import pytest
+
+from headrace import Dag, Pipeline, Step, Stream, SyncRunner, pipeline, step, stream, zip_streams
+from headrace.graph.dag import schema
+from headrace.graph.render import mermaid, text
+from tools import dag_schema
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@step
+def numbers(count: int) -> Iterator[int]:
+    yield from range(count)
+
+
+@step
+def words(count: int) -> Iterator[str]:
+    yield from map(str, range(count))
+
+
+@step
+def double(number: int) -> int:
+    return number * 2
+
+
+@step
+def total(values: list[int]) -> int:
+    return sum(values)
+
+
+def kinds(flow: Pipeline[..., Any] | Step[..., Any]) -> list[str]:
+    return [node.kind for node in flow.dag.nodes]
+
+
+def ids(flow: Pipeline[..., Any] | Step[..., Any]) -> list[str]:
+    return [node.id for node in flow.dag.nodes]
+
+
+# -- forms of step -------------------------------------------------------------------------------------------
+
+
+def plain(number: int) -> int:
+    return number + 1
+
+
+def bare_decorator() -> Step[[int], int]:
+    @step
+    def plain(number: int) -> int:
+        return number + 1
+
+    return plain
+
+
+def decorator_with_options() -> Step[[int], int]:
+    @step(max_in_flight=3)
+    def plain(number: int) -> int:
+        return number + 1
+
+    return plain
+
+
+def decorator_with_a_name() -> Step[[int], int]:
+    @step("plain", max_in_flight=3)
+    def function(number: int) -> int:
+        return number + 1
+
+    return function
+
+
+FORMS: list[tuple[Callable[[], Any], int]] = [
+    (bare_decorator, 1),
+    (decorator_with_options, 3),
+    (decorator_with_a_name, 3),
+    (lambda: step(plain), 1),
+    (lambda: step()(plain), 1),
+    (lambda: step(max_in_flight=3)(plain), 3),
+    (lambda: step("plain")(plain), 1),
+    (lambda: step(name="plain", max_in_flight=3)(plain), 3),
+    (lambda: step("plain", fn=plain), 1),
+    (lambda: step("plain", fn=plain, max_in_flight=3), 3),
+    (lambda: step("plain", fn=step(plain), max_in_flight=3), 3),
+    (lambda: step("other", fn=plain).options(name="plain", max_in_flight=3), 3),
+]
+
+
+@pytest.mark.parametrize(("make", "bound"), FORMS)
+def test_every_form_of_step_makes_the_same_step(make: Callable[[], Any], bound: int) -> None:
+    made = make()
+    assert (made.name, made(2), made.settings.max_in_flight) == ("plain", 3, bound)
+    assert (numbers | made).run(3) == [1, 2, 3]
+    assert (numbers | made).dag.node("numbers_to_plain/plain").max_in_flight == bound
+
+
+def test_options_give_a_copy_and_leave_the_step_as_it_was() -> None:
+    changed = double.options(max_in_flight=10, name="twice")
+    assert (changed.name, changed.settings.max_in_flight) == ("twice", 10)
+    assert (double.name, double.settings.max_in_flight) == ("double", 1)
+    assert changed.options(executor="thread").settings.max_in_flight == 10
+
+
+def test_step_keeps_what_its_function_says_about_itself() -> None:
+    @step
+    def documented(number: int) -> int:
+        """What it does."""
+        return number
+
+    assert (documented.__doc__, documented.__name__) == ("What it does.", "documented")
+    assert documented.__module__ == __name__
+
+
+def test_step_outside_of_a_pipeline_is_its_function() -> None:
+    assert double(4) == 8
+    assert list(numbers(3)) == [0, 1, 2]
+    assert double.options(max_in_flight=9, executor="thread")(4) == 8
+
+
+def test_step_inside_of_another_step_is_its_function() -> None:
+    @step
+    def quadruple(number: int) -> int:
+        return double(double(number))
+
+    @step
+    def doubles(count: int) -> Iterator[int]:
+        for number in numbers(count):
+            yield double(number)
+
+    assert (doubles | quadruple).run(3) == [0, 8, 16]
+    assert len((doubles | quadruple).dag.nodes) == 3
+
+
+def test_step_may_run_a_pipeline() -> None:
+    @step
+    def inner(count: int) -> int:
+        return sum((numbers | double).run(count))
+
+    assert (numbers | inner).run(4) == [0, 0, 2, 6]
+
+
+# -- functions of every kind ---------------------------------------------------------------------------------
+
+
+class Times:
+    def __init__(self, factor: int) -> None:
+        self.factor = factor
+
+    def __call__(self, number: int) -> int:
+        return number * self.factor
+
+    def method(self, number: int) -> int:
+        return number * self.factor
+
+    @staticmethod
+    def static(number: int) -> int:
+        return number + 100
+
+    @classmethod
+    def of(cls, number: int) -> str:
+        return f"{cls.__name__} {number}"
+
+
+class Box:
+    def __init__(self, content: int) -> None:
+        self.content = content
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Box) and self.content == other.content
+
+    __hash__ = object.__hash__
+
+
+@functools.lru_cache
+def cached(number: int) -> int:
+    return number + 1
+
+
+def traced(function: Callable[[int], int]) -> Callable[[int], int]:
+    @functools.wraps(function)
+    def wrapper(*args: Any) -> Any:
+        return function(*args)
+
+    return wrapper
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "result"),
+    [
+        (double, "double", [0, 2, 4]),
+        (plain, "plain", [1, 2, 3]),
+        (lambda number: number - 1, "lambda", [-1, 0, 1]),
+        (str, "str", ["0", "1", "2"]),
+        (float, "float", [0.0, 1.0, 2.0]),
+        (hex, "hex", ["0x0", "0x1", "0x2"]),
+        (operator.neg, "neg", [0, -1, -2]),
+        (int.bit_length, "bit_length", [0, 1, 2]),
+        (functools.partial(pow, 2), "pow", [1, 2, 4]),
+        (functools.partial(max, 1), "max", [1, 1, 2]),
+        (Times(3), "Times", [0, 3, 6]),
+        (Times(3).method, "method", [0, 3, 6]),
+        (Times.static, "static", [100, 101, 102]),
+        (Times.of, "of", ["Times 0", "Times 1", "Times 2"]),
+        (Box, "Box", [Box(0), Box(1), Box(2)]),
+        (cached, "cached", [1, 2, 3]),
+        (traced(plain), "plain", [1, 2, 3]),
+    ],
+)
+def test_any_callable_may_stand_where_a_step_does(function: Any, name: str, result: list[Any]) -> None:
+    assert (numbers | function).run(3) == result
+    assert (numbers | function).dag.nodes[-1].name == name
+    assert step(function)(2) == result[2]
+
+    @pipeline
+    def body(count: int):  # type: ignore[no-untyped-def]
+        return numbers(count).map(function)
+
+    assert body.run(3) == result
+
+
+@pytest.mark.parametrize(
+    ("function", "result"),
+    [
+        (sorted, [0, 1, 2]),
+        (sum, 3),
+        (max, 2),
+        (list, [0, 1, 2]),
+        (set, {0, 1, 2}),
+        (tuple, (0, 1, 2)),
+        (any, True),
+        (functools.partial(sorted, reverse=True), [2, 1, 0]),
+        (enumerate, [(0, 0), (1, 1), (2, 2)]),
+    ],
+)
+def test_built_in_that_takes_an_iterable_gets_the_whole_stream(function: Any, result: Any) -> None:
+    assert (numbers | function).run(3) == result
+
+
+def test_built_in_without_a_signature_runs_with_one_argument() -> None:
+    assert step("number", fn=int).run("3") == 3
+    assert step("highest", fn=max).run([1, 2]) == 2
+
+
+def test_joining_texts_gets_the_whole_stream() -> None:
+    assert (words | "-".join).run(3) == "0-1-2"
+
+
+def test_len_and_print_are_called_per_item(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (words | len).run(12) == [1] * 10 + [2] * 2
+    assert (words | print).run(2) == [None, None]
+    assert capsys.readouterr().out == "0\n1\n"
+
+
+def test_one_method_may_be_used_twice() -> None:
+    times = Times(3)
+    assert (numbers | times.method | times.method).run(2) == [0, 9]
+    assert ids(numbers | Times(2) | Times(3))[2:] == ["numbers_to_Times/Times", "numbers_to_Times/Times#2"]
+
+
+def test_step_and_sub_pipeline_may_have_one_name() -> None:
+    @pipeline("double")
+    def doubles(found: Stream[int]) -> Stream[int]:
+        return found.map(double)
+
+    @pipeline
+    def body(count: int) -> Stream[int]:
+        return doubles(doubles(numbers(count).map(double)))
+
+    assert body.run(2) == [0, 8]
+    assert ids(body)[2:] == ["body/double", "body/double#2/double", "body/double#3/double"]
+
+
+def test_class_that_is_an_iterator_is_a_stream() -> None:
+    @pipeline
+    def body(count: int):  # type: ignore[no-untyped-def]
+        return step("numbered", fn=enumerate)(numbers(count), 1)
+
+    assert body.run(2) == [(1, 0), (2, 1)]
+
+
+def test_file_is_a_stream_of_lines() -> None:
+    @step
+    def opened(content: str) -> TextIO:
+        return io.StringIO(content)
+
+    assert (opened | str.strip).run("to\nbe\n") == ["to", "be"]
+
+
+# -- parameters ----------------------------------------------------------------------------------------------
+
+
+def joined(a: str, /, b: str = "b", *rest: str, sign: str = "-", **more: str) -> str:
+    return sign.join([a, b, *rest, *more.values()])
+
+
+def test_arguments_of_every_kind_reach_the_function() -> None:
+    @pipeline
+    def body(count: int, extra: str) -> tuple[list[str], str, list[str], list[str]]:
+        found = words(count)
+        return (
+            found.map(joined).collect(),
+            step(joined)("a", extra, "c", extra, sign="+", last=extra),
+            found.map(joined, extra, "c", sign=extra).collect(),
+            found.filter(joined, extra, last="z").collect(),
+        )
+
+    assert body.run(2, "x") == (["0-b", "1-b"], "a+x+c+x+x", ["0xxxc", "1xxxc"], ["0", "1"])
+
+
+def test_keyword_after_a_skipped_default_is_passed_by_keyword() -> None:
+    def shown(number: int, width: int = 3, fill: str = "0") -> str:
+        return str(number).rjust(width, fill)
+
+    @pipeline
+    def body(count: int, sign: str) -> Stream[str]:
+        return numbers(count).map(shown, fill=sign)
+
+    assert body.run(2, ".") == ["..0", "..1"]
+
+
+def test_pipeline_has_defaults_and_keyword_only_parameters() -> None:
+    @pipeline
+    def body(count: int = 2, /, sign: str = "-", *, tail: str = "z") -> Stream[str]:
+        return words(count).map(joined, tail, sign=sign)
+
+    @pipeline
+    def outer(tail: str) -> Stream[str]:
+        return body(1, tail=tail)
+
+    assert body.run() == ["0-z", "1-z"]
+    assert body.run(1, "+", tail="y") == ["0+y"]
+    assert outer.run("q") == ["0-q"]
+
+
+def test_step_with_any_number_of_parameters_takes_values_and_constants() -> None:
+    @step
+    def summed(*values: int, **more: int) -> int:
+        return sum(values) + sum(more.values())
+
+    @pipeline
+    def body(a: int, b: int) -> int:
+        return summed(a, b, 3, c=a, d=4)
+
+    assert body.run(1, 2) == 1 + 2 + 3 + 1 + 4
+
+
+def test_starmap_fills_defaults_and_any_number_of_parameters() -> None:
+    def added(a: int, b: int, c: int = 100) -> int:
+        return a + b + c
+
+    def summed(*values: int) -> int:
+        return sum(values)
+
+    @pipeline
+    def body(count: int) -> tuple[list[int], list[int], list[int], list[int], list[int]]:
+        found = numbers(count)
+        pairs = zip_streams(found, found)
+        return (
+            pairs.starmap(added).collect(),
+            pairs.starmap(summed).collect(),
+            pairs.starmap(max).collect(),
+            pairs.starmap(operator.add).collect(),
+            found.batched(2).starmap(summed).collect(),
+        )
+
+    assert body.run(3) == ([100, 102, 104], [0, 2, 4], [0, 1, 2], [0, 2, 4], [1, 2])
+
+
+# -- hints ---------------------------------------------------------------------------------------------------
+
+
+UserId = NewType("UserId", int)
+
+
+class Titled(Protocol):
+    def title(self) -> str: ...
+
+
+class Row(TypedDict):
+    size: int
+
+
+HINTED: list[tuple[Any, Any]] = []
+
+
+def takes(wanted: Any, gives: Any, value: Any) -> None:
+    """Adds a step that gives `value` under one hint, and one that takes it under another."""
+
+    def source() -> Any:
+        return value
+
+    def sink(item: Any) -> Any:
+        return item
+
+    source.__annotations__["return"] = gives
+    sink.__annotations__.update(item=wanted, **{"return": wanted})
+    HINTED.append((source, sink))
+
+
+takes(float, int, 3)
+takes(complex, float, 3.5)
+takes(Sequence[float], list[int], [3])
+takes(Optional[int], int, 3)  # noqa: UP045
+takes(int | str, str, "a")
+takes(int, bool, True)
+takes(int, UserId, 3)
+takes(UserId, UserId, 3)
+takes(Annotated[int, "m"], int, 3)
+takes(int, Annotated[int, "m"], 3)
+takes(Titled, str, "a")
+takes(dict[str, Any], Row, {"size": 1})
+takes(Row, Row, {"size": 1})
+takes(str, Literal["a"], "a")
+takes(Literal["a", "b"], Literal["a"], "a")
+takes(Callable[[str], int], Callable[[object], int], id)
+takes(Callable[..., Any], type[int], int)
+takes(Any, object, 3)
+takes(int, Any, 3)
+takes(T, int, 3)
+takes(list[T], list[int], [3])
+takes(tuple[int, ...], tuple[int, int], (1, 2))
+takes(Iterable[int], list[int], [3])
+takes(None, None, None)
+
+
+@pytest.mark.parametrize(("source", "sink"), HINTED, ids=range(len(HINTED)))
+def test_right_hints_are_accepted_however_they_are_written(source: Any, sink: Any) -> None:
+    given, taken = step("given", fn=source), step("taken", fn=sink)
+
+    @pipeline
+    def body():  # type: ignore[no-untyped-def]
+        return taken(given())
+
+    assert body.run() == source()
+
+
+def test_functions_without_hints_work() -> None:
+    @step
+    def source(count):  # type: ignore[no-untyped-def]
+        yield from range(count)
+
+    @step
+    def even(number):  # type: ignore[no-untyped-def]
+        return number % 2 == 0
+
+    @step
+    def all_of(values):  # type: ignore[no-untyped-def]
+        return list(values)
+
+    @pipeline
+    def body(count):  # type: ignore[no-untyped-def]
+        return all_of(source(count).filter(even).map(double))
+
+    assert body.run(5) == [0, 4, 8]
+    assert {node.type for node in body.dag.nodes if node.name in ("count", "source", "even", "all_of")} == {"Any"}
+
+
+def test_generic_steps_pass_item_types_on() -> None:
+    @step
+    def distinct(items: Iterator[T]) -> Iterator[T]:
+        yield from dict.fromkeys(items)
+
+    @step
+    def paired(item: T, other: U) -> tuple[T, U]:
+        return item, other
+
+    @step
+    def first(items: list[T]) -> T | None:
+        return items[0] if items else None
+
+    @step
+    def either(a: T, b: T) -> list[T]:
+        return [a, b]
+
+    @pipeline
+    def body(count: int) -> list[Any]:
+        found = distinct(distinct(words(count))).map(paired, count)
+        return either(first(found.collect()), "none")
+
+    assert [body.dag.node(id).type for id in ids(body)[2:]] == [
+        "str",
+        "str",
+        "tuple[str, int]",
+        "list[tuple[str, int]]",
+        "tuple[str, int] | None",
+        "list[Any]",
+    ]
+    assert body.run(2) == [("0", 2), "none"]
+
+
+def test_value_that_can_be_iterated_may_be_returned_as_an_iterable() -> None:
+    @pipeline
+    def body(count: int) -> Iterable[int]:
+        return numbers(count).collect()
+
+    assert body.run(2) == [0, 1]
+
+
+# -- bodies --------------------------------------------------------------------------------------------------
+
+
+def test_body_may_return_a_value_a_stream_a_tuple_or_nothing() -> None:
+    @pipeline
+    def value(count: int) -> int:
+        return total(numbers(count).collect())
+
+    @pipeline
+    def items(count: int) -> Stream[int]:
+        return numbers(count)
+
+    @pipeline
+    def both(count: int) -> tuple[int, int]:
+        return double(count), total(numbers(count).collect())
+
+    @pipeline
+    def nothing(count: int) -> None:
+        numbers(count)
+
+    assert (value.run(3), items.run(3), both.run(3), nothing.run(3)) == (3, [0, 1, 2], (6, 3), None)
+    assert [each.dag.returns for each in (value, items, both, nothing)] == [
+        "value",
+        "stream",
+        "tuple",
+        "nothing",
+    ]
+
+
+def test_every_recorded_step_runs_returned_or_not() -> None:
+    seen: list[int] = []
+
+    @pipeline
+    def body(count: int) -> None:
+        numbers(count).map(seen.append)
+
+    body.run(3)
+    assert seen == [0, 1, 2]
+    assert kinds(body) == ["parameter", "source", "map", "drain"]
+
+
+def test_parameter_may_be_returned() -> None:
+    @pipeline
+    def same(count: int) -> int:
+        return count
+
+    assert same.run(3) == 3
+
+
+def test_stream_reads_parameters_values_streams_and_constants() -> None:
+    @pipeline
+    def body(names: list[str], count: int) -> tuple[list[str], list[int], list[int], list[str], list[str]]:
+        found = numbers(count).collect()
+        return (
+            stream(names).collect(),
+            stream(found).map(double).collect(),
+            stream(stream(range(3))).collect(),
+            stream("ab").collect(),
+            stream({"k": 1}).collect(),
+        )
+
+    assert body.run(["x"], 2) == (["x"], [0, 2], [0, 1, 2], ["a", "b"], ["k"])
+
+
+def test_collected_list_may_be_read_twice() -> None:
+    @pipeline
+    def body(count: int) -> Stream[int]:
+        found = numbers(count).collect()
+        return stream(found).map(operator.add, total(found))
+
+    assert body.run(3) == [3, 4, 5]
+
+
+def test_header_of_a_stream_may_join_its_rows() -> None:
+    @step
+    def first(items: Iterator[int]) -> int:
+        return next(items)
+
+    @pipeline
+    def body(count: int) -> Stream[int]:
+        found = numbers(count)
+        return found.map(operator.sub, first(found))
+
+    assert body.run(3) == [0, 1, 2]
+
+
+def test_handles_show_what_they_stand_for() -> None:
+    shown: list[str] = []
+
+    @pipeline
+    def body(count: int) -> Stream[int]:
+        found = numbers(count)
+        shown.extend([repr(count), str(found), f"{found!r}"])
+        return found
+
+    assert shown == ["<the value of 'body(count)'>", *["<the stream of 'body/numbers'>"] * 2]
+
+
+# -- sub-pipelines -------------------------------------------------------------------------------------------
+
+
+@step(max_in_flight=30)
+def fetch(url: str, client: str) -> str:
+    return client + url
+
+
+@pipeline
+def pages_of(urls: Iterable[str], client: str) -> Stream[str]:
+    return stream(urls).map(fetch, client)
+
+
+@pipeline
+def twice(urls: Stream[str], client: str) -> Stream[str]:
+    return pages_of(pages_of(urls, client), "+")
+
+
+@pipeline
+def crawl(count: int, client: str) -> Stream[tuple[str, str]]:
+    found = words(count)
+    return zip_streams(twice(found, client), pages_of(found, "#"))
+
+
+def test_sub_pipelines_expand_in_place_each_use_with_its_own_path() -> None:
+    assert ids(crawl) == [
+        "crawl(count)",
+        "crawl(client)",
+        "crawl/words",
+        "crawl/twice/pages_of/fetch",
+        "crawl/twice/pages_of#2/fetch",
+        "crawl/pages_of/fetch",
+        "crawl/zip",
+    ]
+    assert crawl.run(2, "-") == [("+-0", "#0"), ("+-1", "#1")]
+
+
+def test_options_survive_expansion_and_generated_nodes_have_one_in_flight() -> None:
+    @pipeline
+    def body(urls: list[str]) -> int:
+        found = pages_of(stream(urls), "-").batched(2).collect()
+        return step("size", fn=len)(found)
+
+    assert {node.name: node.max_in_flight for node in body.dag.nodes} == {
+        "urls": 1,
+        "stream": 1,
+        "fetch": 30,
+        "batched": 1,
+        "collect": 1,
+        "size": 1,
+    }
+
+
+def test_body_may_rename_and_retune_a_step_for_one_use() -> None:
+    @pipeline
+    def body(count: int) -> Stream[str]:
+        return words(count).map(fetch, "a").map(fetch.options(name="again", max_in_flight=2), "b")
+
+    assert [(node.name, node.max_in_flight) for node in body.dag.nodes[2:]] == [("fetch", 30), ("again", 2)]
+    assert body.run(1) == ["ba0"]
+
+
+def test_one_step_may_be_used_twice_in_a_body() -> None:
+    @pipeline
+    def body(count: int) -> Stream[int]:
+        return numbers(count).map(double).map(double)
+
+    assert ids(body)[2:] == ["body/double", "body/double#2"]
+
+
+def test_sub_pipeline_takes_a_list_where_it_wants_a_stream() -> None:
+    @pipeline
+    def body(count: int) -> tuple[list[str], list[str]]:
+        return twice(words(count).collect(), "-").collect(), twice(["a"], "-").collect()
+
+    assert body.run(1) == (["+-0"], ["+-a"])
+
+
+def test_sub_pipeline_gives_values_and_tuples() -> None:
+    @pipeline
+    def ends(count: int) -> tuple[int, int]:
+        found = numbers(count).collect()
+        return total(found), double(count)
+
+    @pipeline
+    def body(count: int) -> tuple[int, int]:
+        low, high = ends(count)
+        return double(low), double(high)
+
+    assert body.run(3) == (6, 12)
+
+
+def test_named_pipeline_is_a_copy() -> None:
+    other = crawl.named("other")
+    assert (crawl.name, other.name) == ("crawl", "other")
+    assert ids(other)[2] == "other/words"
+    assert other.run(1, "-") == crawl.run(1, "-")
+
+
+# -- straight lines ------------------------------------------------------------------------------------------
+
+
+def test_line_gives_whole_streams_to_functions_of_iterators_and_items_to_others() -> None:
+    @step
+    def distinct(items: Iterable[int]) -> Iterator[int]:
+        yield from dict.fromkeys(items)
+
+    @step
+    def spread(number: int) -> Iterator[int]:
+        yield from range(number)
+
+    line = numbers | spread | double | distinct | total_of
+    assert kinds(line) == ["parameter", "source", "flat_map", "map", "transform", "value"]
+    assert line.run(5) == 0 + 2 + 4 + 6
+
+
+def total_of(items: Iterator[int]) -> int:
+    return sum(items)
+
+
+def test_lines_join_lines_and_pipelines() -> None:
+    doubled = numbers | double
+    shout = words | str.upper
+    assert (doubled | (lambda number: number + 1)).run(2) == [1, 3]
+    assert (words | (shouted := pipeline(upper_all))).run(2) == ["0!", "1!"]
+    assert ids(words | shouted)[-1] == "words_to_upper_all/upper_all/lambda"
+    assert shout.run(1) == ["0"]
+
+
+def upper_all(found: Stream[str]) -> Stream[str]:
+    return found.map(lambda word: word + "!")
+
+
+def test_line_may_be_used_in_a_body() -> None:
+    line = numbers | double | double
+
+    @pipeline
+    def body(count: int) -> int:
+        return total(line(count).collect())
+
+    assert body.run(3) == 12
+    assert ids(body)[1:4] == [
+        "body/numbers_to_double/numbers",
+        "body/numbers_to_double/double",
+        "body/numbers_to_double/double#2",
+    ]
+
+
+def test_line_of_a_thousand_steps_runs() -> None:
+    line = functools.reduce(operator.or_, [plain] * 1000, numbers)
+    assert line.run(3) == [1000, 1001, 1002]
+    assert len(line.dag.nodes) == 1002
+
+
+def test_line_of_a_thousand_generators_runs() -> None:
+    @step
+    def passed(items: Iterator[int]) -> Iterator[int]:
+        yield from items
+
+    line = functools.reduce(operator.or_, [passed] * 1000, numbers)
+    assert line.run(3) == [0, 1, 2]
+
+
+# -- compiled once -------------------------------------------------------------------------------------------
+
+
+def test_changing_a_step_after_compiling_changes_nothing() -> None:
+    @step(max_in_flight=3)
+    def changed(number: int) -> int:
+        return number + 1
+
+    line = numbers | changed
+    before = line.dag.to_json()
+    changed.function = lambda number: number - 1
+    changed.settings = double.settings
+    assert line.run(2) == [1, 2]
+    assert line.dag.to_json() == before
+    assert SyncRunner().execute(line, 2).result == [1, 2]
+
+
+def test_body_runs_once() -> None:
+    calls: list[object] = []
+
+    @pipeline
+    def body(count: int) -> Stream[int]:
+        calls.append(count)
+        return numbers(count)
+
+    assert (body.run(1), body.run(2), list(body.iter(1))) == ([0], [0, 1], [0])
+    assert len(calls) == 1
+
+
+def test_failed_body_leaves_no_trace_behind() -> None:
+    with pytest.raises(ZeroDivisionError):
+
+        @pipeline
+        def body(count: int) -> Stream[int]:
+            return numbers(1 // 0)
+
+    assert double(2) == 4
+
+
+# -- the DAG -------------------------------------------------------------------------------------------------
+
+FLOWS = [crawl, twice, numbers, numbers | double | total_of, double]
+
+
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
+def test_dag_is_the_same_after_a_round_trip_through_json(flow: Pipeline[..., Any]) -> None:
+    data = flow.dag.to_json()
+    assert Dag.from_json(data) == flow.dag
+    assert Dag.from_json(data).to_json() == data
+
+
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
+def test_dag_json_is_what_the_published_schema_says(flow: Pipeline[..., Any]) -> None:
+    jsonschema.Draft202012Validator.check_schema(schema())
+    jsonschema.validate(json.loads(flow.dag.to_json()), json.loads(dag_schema.FILE.read_text()))
+
+
+def test_published_schema_is_that_of_the_structs() -> None:
+    assert dag_schema.FILE.read_text() == dag_schema.text(), "run: python tools/dag_schema.py"
+
+
+def test_schema_refuses_an_unknown_kind() -> None:
+    data = json.loads(numbers.dag.to_json())
+    data["nodes"][0]["kind"] = "teapot"
+    with pytest.raises(jsonschema.ValidationError, match="teapot"):
+        jsonschema.validate(data, schema())
+
+
+PROGRAM = textwrap.dedent(
+    """
+    from headrace import Stream, pipeline, step, stream
+
+    @step
+    def tagged(number: int, tags: set[str], lookup: dict[str, object]) -> str: ...
+
+    @pipeline
+    def body(numbers: list[int]) -> Stream[str]:
+        return stream(numbers).map(tagged, {"to", "be", "or", "not"}, {"a": frozenset("xyz"), "b": object()})
+
+    print(body.dag.to_json().decode())
+    """
+)
+
+
+def test_dag_json_is_the_same_in_every_process() -> None:
+    def run(seed: str) -> str:
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", PROGRAM]
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+    outputs = {run(seed) for seed in ("0", "1", "2")}
+    assert len(outputs) == 1
+    assert "{'be', 'not', 'or', 'to'}" in outputs.pop()
+
+
+def test_levels_hold_what_depends_only_on_levels_before() -> None:
+    assert crawl.dag.levels() == [
+        ["crawl(count)", "crawl(client)"],
+        ["crawl/words"],
+        ["crawl/twice/pages_of/fetch", "crawl/pages_of/fetch"],
+        ["crawl/twice/pages_of#2/fetch"],
+        ["crawl/zip"],
+    ]
+
+
+def test_mermaid_draws_values_streams_and_bounds() -> None:
+    assert mermaid(crawl.dag) == textwrap.dedent(
+        """\
+        flowchart TD
+            n0[/"count"/]
+            n1[/"client"/]
+            n2("words")
+            n3("fetch")
+            n4("fetch")
+            n5("fetch")
+            n6("zip")
+            n0 -->|count| n2
+            n2 ==>|1 in flight| n3
+            n1 -->|client| n3
+            n3 ==>|30 in flight| n4
+            n2 ==>|1 in flight| n5
+            n4 ==>|30 in flight| n6
+            n5 ==>|30 in flight| n6"""
+    )
+
+
+def test_text_lists_the_nodes_by_stage() -> None:
+    assert text((numbers | double | total_of).dag) == textwrap.dedent(
+        """\
+        numbers_to_total_of -> value
+          parameter numbers_to_total_of(count): int
+          stage 0 (value)
+            source numbers_to_total_of/numbers(count = numbers_to_total_of(count)) -> stream of int
+            map numbers_to_total_of/double(number = numbers_to_total_of/numbers) -> stream of int
+            value numbers_to_total_of/total_of(items = numbers_to_total_of/double) -> int"""
+    )
+
+
+def test_where_a_node_stands_is_the_users_own_file() -> None:
+    flows = [*FLOWS, step("size", fn=len), words | str.upper | len]
+    for flow in flows:
+        assert {node.where.split(":")[0] for node in flow.dag.nodes} == {Path(__file__).name}

@@ -1,0 +1,67 @@
+"""The public names: what `headrace` exports is a promise, and each name explains itself with an example."""
+
+import inspect
+
+import pytest
+
+import headrace
+
+PUBLIC = [
+    "ArgumentError",
+    "BuildError",
+    "Dag",
+    "DeadlockError",
+    "Edge",
+    "Event",
+    "HandleError",
+    "HeadraceError",
+    "HintError",
+    "Items",
+    "LengthError",
+    "Node",
+    "OptionError",
+    "Pipeline",
+    "Run",
+    "RunEnded",
+    "RunError",
+    "RunStarted",
+    "Step",
+    "Stream",
+    "SyncRunner",
+    "WiringError",
+    "pipeline",
+    "step",
+    "stream",
+    "zip_streams",
+]
+
+
+def test_the_public_names_are_these() -> None:
+    assert headrace.__all__ == PUBLIC
+
+
+def test_nothing_public_is_left_out_of_all() -> None:
+    exported = {name for name, value in vars(headrace).items() if not name.startswith("_")}
+    modules = {name for name in exported if inspect.ismodule(getattr(headrace, name))}
+    assert exported - modules == set(PUBLIC)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_name_has_a_docstring_with_an_example(name: str) -> None:
+    public = getattr(headrace, name)
+    if name == "Event":  # a union of classes, each with its own
+        return
+    assert public.__doc__, name
+    assert ">>> " in public.__doc__, name
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if isinstance(getattr(headrace, name), type)])
+def test_public_method_has_a_docstring(name: str) -> None:
+    members = vars(getattr(headrace, name)).items()
+    methods = [key for key, value in members if inspect.isroutine(value) and not key.startswith("_")]
+    assert [key for key in methods if not getattr(getattr(headrace, name), key).__doc__] == []
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_name_says_that_it_comes_from_headrace(name: str) -> None:
+    assert getattr(getattr(headrace, name), "__module__", "headrace").split(".")[0] in ("headrace", "types")

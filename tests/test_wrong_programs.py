@@ -1,0 +1,2035 @@
+"""Programs that are wrong: each is refused when it is built (or run).
+
+The message says where, what, got and fix. In an expected message, `(@2)` is this file and the second line of
+the wrong program, and `(@fetch)` is this file and the line of that step.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from headrace import (
+    ArgumentError,
+    HandleError,
+    HeadraceError,
+    HintError,
+    OptionError,
+    Stream,
+    SyncRunner,
+    WiringError,
+    pipeline,
+    step,
+    stream,
+    zip_streams,
+)
+from headrace.graph.compile import compile_recording
+from headrace.graph.draft import Draft, Given, Recording
+
+# ruff: noqa: RET503  # the programs are wrong on purpose, and some bodies never end
+
+HERE = os.path.basename(__file__)
+
+
+class Page: ...
+
+
+class Client: ...
+
+
+# -- steps to make mistakes with -----------------------------------------------------------------------------
+
+
+@step
+def urls(pages: int) -> Iterator[str]:
+    yield from map(str, range(pages))
+
+
+@step
+def numbers(count: int) -> Iterator[int]:
+    yield from range(count)
+
+
+@step(max_in_flight=30)
+def fetch(url: str, client: Client) -> Page:
+    return Page()
+
+
+@step
+def get(url: str) -> Page:
+    return Page()
+
+
+module_get = get
+
+
+@step
+def titles(pages: Iterator[Page]) -> Iterator[str]:
+    yield from map(str, pages)
+
+
+@step
+def words(text: str) -> Iterator[str]:
+    yield from text
+
+
+@step
+def total(values: list[int]) -> int:
+    return sum(values)
+
+
+@step
+def count(values: Iterator[int]) -> int:
+    return sum(1 for _ in values)
+
+
+@step
+def compared(values: Iterator[int], others: list[int]) -> int:
+    return len(list(values)) - len(others)
+
+
+@step
+def joined(texts: list[str]) -> str:
+    return "".join(texts)
+
+
+@step
+def maybe(number: int) -> int | None:
+    return number or None
+
+
+@step
+def power(number: int, exponent: int) -> int:
+    return number**exponent
+
+
+@step
+def double(number: int) -> int:
+    return number * 2
+
+
+@step
+def half(number: int) -> int:
+    return number // 2
+
+
+@step
+def length(text: str) -> int:
+    return len(text)
+
+
+@step
+def is_even(number: int) -> bool:
+    return number % 2 == 0
+
+
+@step
+def add(left: int, right: int) -> int:
+    return left + right
+
+
+@step
+def add_three(a: int, b: int, c: int) -> int:
+    return a + b + c
+
+
+@step
+def scaled(left: int, right: int, *, factor: int) -> int:
+    return (left + right) * factor
+
+
+@step
+def shown(data: Any) -> str:
+    return repr(data)
+
+
+def plain(url: str) -> str:
+    return url
+
+
+def plain_generator(url: str) -> Iterator[str]:
+    yield url
+
+
+@pipeline
+def crawl(pages: int) -> Stream[Page]:
+    return urls(pages).map(get)
+
+
+@pipeline
+def pages_of(found: Stream[str]) -> Stream[Page]:
+    return found.map(get)
+
+
+def draft(id: str, *sources: str) -> Draft:
+    inputs = tuple(Given("number", source=source) for source in sources)
+    return Draft(id, id, "value", "value", int, plain, where="app.py:1", called="app.py:9", inputs=inputs)
+
+
+def recording(*drafts: Draft) -> Recording:
+    return Recording("body", drafts, (drafts[-1].id,), "value")
+
+
+# -- the table -----------------------------------------------------------------------------------------------
+
+Program = Callable[[], object]
+PROGRAMS: list[tuple[Program, type[HeadraceError], str]] = []
+
+
+def wrong(error: type[HeadraceError], message: str) -> Callable[[Program], Program]:
+    def listed(program: Program) -> Program:
+        PROGRAMS.append((program, error, message))
+        return program
+
+    return listed
+
+
+def first_line(program: Program) -> int:
+    code = program.__code__
+    return min(line for _, _, line in code.co_lines() if line and line > code.co_firstlineno)
+
+
+def placed(message: str, program: Program) -> str:
+    """The message with the places filled in."""
+
+    def place(match: re.Match[str]) -> str:
+        name = match[1]
+        if name.isdigit():
+            return f"{HERE}:{first_line(program) + int(name) - 1}"
+        function = getattr(globals()[name], "__wrapped__", globals()[name])
+        return f"{HERE}:{function.__code__.co_firstlineno}"
+
+    return re.sub(r"@(\w+)(?=\))", place, message)
+
+
+# -- options -------------------------------------------------------------------------------------------------
+
+
+@wrong(OptionError, "step 'fetch' (@1): max_in_flight must be a whole number of 1 or more, got 0")
+def max_in_flight_is_zero() -> None:
+    @step(max_in_flight=0)
+    def fetch(url: str) -> str: ...
+
+
+@wrong(OptionError, "step 'fetch' (@get): max_in_flight must be a whole number of 1 or more, got -1")
+def max_in_flight_is_negative() -> None:
+    step("fetch", fn=get, max_in_flight=-1)
+
+
+@wrong(OptionError, "step 'get' (@get): max_in_flight must be a whole number of 1 or more, got True")
+def max_in_flight_is_true() -> None:
+    get.options(max_in_flight=True)
+
+
+@wrong(OptionError, "step 'plain' (@plain): max_in_flight must be a whole number of 1 or more, got 2.5")
+def max_in_flight_is_a_fraction() -> None:
+    step(max_in_flight=2.5)(plain)
+
+
+@wrong(OptionError, "step 'fetch' (@plain): max_in_flight must be a whole number of 1 or more, got '3'")
+def max_in_flight_is_text() -> None:
+    step("fetch", fn=plain, max_in_flight="3")
+
+
+@wrong(OptionError, "step 'fetch' (@plain): max_in_flight must be a whole number of 1 or more, got None")
+def max_in_flight_is_none() -> None:
+    step("fetch", fn=plain, max_in_flight=None)
+
+
+@wrong(OptionError, "step 'length' (@1): max_in_flight must be a whole number of 1 or more, got 0")
+def max_in_flight_of_a_built_in() -> None:
+    step("length", fn=len, max_in_flight=0)
+
+
+@wrong(OptionError, "step 'length' (@1): max_in_flight must be a whole number of 1 or more, got 0")
+def max_in_flight_of_options_on_a_built_in() -> None:
+    step("length", fn=len).options(max_in_flight=0)
+
+
+@wrong(OptionError, "step 'get' (@get): concurrency must be a whole number of 1 or more, got 0")
+def concurrency_is_zero() -> None:
+    get.options(concurrency=0, executor="thread")
+
+
+@wrong(OptionError, "step 'get' (@get): concurrency must be a whole number of 1 or more, got 'many'")
+def concurrency_is_text() -> None:
+    get.options(concurrency="many", executor="thread")
+
+
+@wrong(
+    OptionError,
+    "step 'get' (@get): concurrency=2 needs calls that overlap, got executor='inline'; add executor='thread'",
+)
+def concurrency_is_inline() -> None:
+    get.options(concurrency=2, max_in_flight=2)
+
+
+@wrong(
+    OptionError,
+    "step 'get' (@get): concurrency must be at most max_in_flight=2, got 4; raise max_in_flight",
+)
+def concurrency_exceeds_max_in_flight() -> None:
+    get.options(concurrency=4, max_in_flight=2, executor="thread")
+
+
+@wrong(OptionError, "step 'get' (@get): executor must be 'inline' or 'thread', got 'fork'")
+def executor_is_unknown() -> None:
+    get.options(executor="fork")
+
+
+@wrong(OptionError, "step 'get' (@get): executor must be 'inline' or 'thread', got None")
+def executor_is_none() -> None:
+    get.options(executor=None)
+
+
+@wrong(OptionError, "step 'get' (@get): ordered must be True or False, got 'no'")
+def ordered_is_text() -> None:
+    get.options(ordered="no", executor="thread")
+
+
+@wrong(
+    OptionError,
+    "step 'get' (@get): ordered=False needs calls that overlap, got executor='inline'; add executor='thread'",
+)
+def unordered_is_inline() -> None:
+    get.options(ordered=False)
+
+
+@wrong(
+    OptionError,
+    "step 'get' (@get): there is no option 'retries'; the options are max_in_flight, concurrency, ordered, executor",
+)
+def option_is_unknown() -> None:
+    get.options(retries=3)
+
+
+@wrong(
+    OptionError,
+    "step 'fetch' (@1): there is no option 'retry'; the options are max_in_flight, concurrency, ordered, executor",
+)
+def option_of_a_decorator_is_unknown() -> None:
+    @step(retry=3)
+    def fetch(url: str) -> str: ...
+
+
+@wrong(
+    WiringError,
+    "step 'total' (@total): executor='thread' works for map, filter and generator steps, got a call "
+    "that gives one value; leave the option out (called at @5)",
+)
+def threads_for_a_value() -> None:
+    threaded = total.options(executor="thread")
+
+    @pipeline
+    def body(n: int) -> int:
+        return threaded(numbers(n).collect())
+
+
+@wrong(
+    WiringError,
+    "step 'words' (@words): executor='thread' works for map, filter and generator steps, got flat_map; "
+    "let a map step give lists in threads, and flatten them with .flat_map(iter) (called at @5)",
+)
+def threads_for_flat_map() -> None:
+    threaded = words.options(executor="thread")
+
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n).flat_map(threaded)
+
+
+# -- names and functions -------------------------------------------------------------------------------------
+
+
+@wrong(
+    WiringError,
+    "step 'a/b' (@plain): a name must be text without '/', '#', '(' and ')', got 'a/b'; choose another",
+)
+def name_has_a_slash() -> None:
+    step("a/b", fn=plain)
+
+
+@wrong(
+    WiringError,
+    "step '' (@plain): a name must be text without '/', '#', '(' and ')', got ''; choose another",
+)
+def name_is_empty() -> None:
+    step("", fn=plain)
+
+
+@wrong(
+    WiringError,
+    "step ' ' (@get): a name must be text without '/', '#', '(' and ')', got ' '; choose another",
+)
+def name_is_blank() -> None:
+    get.options(name=" ")
+
+
+@wrong(
+    WiringError,
+    "step 3 (@plain): a name must be text without '/', '#', '(' and ')', got 3; choose another",
+)
+def name_is_a_number() -> None:
+    step(name=3)(plain)
+
+
+@wrong(
+    WiringError,
+    "pipeline 'a#b' (@1): a name must be text without '/', '#', '(' and ')', got 'a#b'; choose another",
+)
+def name_of_a_pipeline_has_a_hash() -> None:
+    pipeline("a#b")
+
+
+@wrong(
+    WiringError,
+    "pipeline 'a(b)' (@1): a name must be text without '/', '#', '(' and ')', got 'a(b)'; choose another",
+)
+def name_of_a_renamed_pipeline_has_brackets() -> None:
+    crawl.named("a(b)")
+
+
+@wrong(WiringError, "step (@1): needs a function, got 3; decorate a function, or pass one as fn=")
+def step_of_a_number() -> None:
+    step(3)
+
+
+@wrong(
+    WiringError,
+    "step 'fetch' (@1): needs a function, got [1, 2]; decorate a function, or pass one as fn=",
+)
+def step_of_a_list() -> None:
+    step("fetch", fn=[1, 2])
+
+
+@wrong(
+    WiringError,
+    "step (@1): needs a function, got <pipeline 'crawl'>; decorate a function, or pass one as fn=",
+)
+def step_of_a_pipeline() -> None:
+    step(crawl)
+
+
+@wrong(WiringError, "pipeline (@1): needs a function, got 3; decorate a function")
+def pipeline_of_a_number() -> None:
+    pipeline(3)
+
+
+@wrong(WiringError, "pipeline 'again' (@1): needs a function, got <step 'get'>; decorate a function")
+def pipeline_of_a_step() -> None:
+    pipeline("again")(get)
+
+
+@wrong(WiringError, "pipeline (@1): needs a function, got <class Page>; decorate a function")
+def pipeline_of_a_class() -> None:
+    pipeline(Page)
+
+
+@wrong(
+    WiringError,
+    "step 'get' (@get): needs a name of its own in pipeline 'body', got that of step 'get' (@1); rename"
+    ' one of them, with step("name", fn=...) or .options(name=...) (called at @7)',
+)
+def two_steps_of_one_name() -> None:
+    @step
+    def get(url: str) -> str:
+        return url
+
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n).map(get).map(module_get)
+
+
+# -- arguments -----------------------------------------------------------------------------------------------
+
+
+@wrong(
+    HintError,
+    "step 'titles' (@titles): takes Iterator[Page] as 'pages', got a stream of int from step 'numbers' "
+    "(@numbers); give it a stream of Page, or change the hint (called at @3)",
+)
+def wrong_stream() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return titles(numbers(n))
+
+
+@wrong(
+    WiringError,
+    "step 'urls' (@urls): missing a required argument: 'pages'; it takes (pages: int) (called at @3)",
+)
+def missing_argument() -> None:
+    @pipeline
+    def body() -> Stream[str]:
+        return urls()
+
+
+@wrong(
+    WiringError,
+    "step 'urls' (@urls): too many positional arguments; it takes (pages: int) (called at @3)",
+)
+def extra_argument() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n, n)
+
+
+@wrong(
+    WiringError,
+    "step 'urls' (@urls): got an unexpected keyword argument 'page'; it takes (pages: int) (called at @3)",
+)
+def unknown_keyword() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(page=n)
+
+
+@wrong(
+    WiringError,
+    "step 'urls' (@urls): multiple values for argument 'pages'; it takes (pages: int) (called at @3)",
+)
+def argument_given_twice() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n, pages=n)
+
+
+@wrong(
+    WiringError,
+    "step 'fetch' (@fetch): missing a required argument: 'client'; it takes (url: str, client: Client),"
+    " the first from the stream (called at @3)",
+)
+def missing_extra_argument_of_map() -> None:
+    @pipeline
+    def body(n: int) -> Stream[Page]:
+        return urls(n).map(fetch)
+
+
+@wrong(
+    WiringError,
+    "step 'get' (@get): too many positional arguments; it takes (url: str), the first from the stream (called at @3)",
+)
+def too_many_extra_arguments_of_map() -> None:
+    @pipeline
+    def body(n: int) -> Stream[Page]:
+        return urls(n).map(get, n)
+
+
+@wrong(
+    WiringError,
+    "step 'fetch' (@fetch): got an unexpected keyword argument 'klient'; it takes (url: str, client: "
+    "Client), the first from the stream (called at @3)",
+)
+def unknown_keyword_of_map() -> None:
+    @pipeline
+    def body(n: int) -> Stream[Page]:
+        return urls(n).map(fetch, klient=n)
+
+
+@wrong(
+    HintError,
+    "step 'total' (@total): takes list[int] as 'values', got the stream of 'body/numbers', a stream of "
+    "int; add .collect() (called at @3)",
+)
+def stream_where_a_list_is_wanted() -> None:
+    @pipeline
+    def body(n: int) -> int:
+        return total(numbers(n))
+
+
+@wrong(
+    HintError,
+    "step 'get' (@get): takes str as 'url', got the stream of 'body/urls', a stream of str; to call it "
+    "for each item, use .map(get, ...) (called at @3)",
+)
+def stream_where_one_item_is_wanted() -> None:
+    @pipeline
+    def body(n: int) -> Page:
+        return get(urls(n))
+
+
+@wrong(
+    HintError,
+    "step 'words' (@words): takes str as 'text', got the stream of 'body/urls', a stream of str; to "
+    "call it for each item, use .flat_map(words, ...) (called at @3)",
+)
+def stream_where_one_item_is_wanted_by_a_generator() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return words(urls(n))
+
+
+@wrong(
+    HintError,
+    "step 'titles' (@titles): takes Iterator[Page] as 'pages', got a stream of int from step 'stream' "
+    "(@3); give it a stream of Page, or change the hint (called at @3)",
+)
+def list_where_a_stream_is_wanted_holds_others() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return titles(stream(numbers(n).collect()))
+
+
+@wrong(
+    HintError,
+    "step 'total' (@total): takes list[int] as 'values', got str from step 'joined' (@joined); give it "
+    "list[int], or change the hint (called at @3)",
+)
+def value_of_another_type() -> None:
+    @pipeline
+    def body(n: int) -> int:
+        return total(joined(urls(n).collect()))
+
+
+@wrong(
+    HintError,
+    "step 'urls' (@urls): takes int as 'pages', got int | None from step 'maybe' (@maybe); give it int,"
+    " or change the hint (called at @3)",
+)
+def value_that_may_be_none() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(maybe(n))
+
+
+@wrong(
+    HintError,
+    "step 'urls' (@urls): takes int as 'pages', got str from parameter 'n' (@1); give it int, or change"
+    " the hint (called at @3)",
+)
+def parameter_of_another_type() -> None:
+    @pipeline
+    def body(n: str) -> Stream[str]:
+        return urls(n)
+
+
+@wrong(
+    HintError,
+    "step 'urls' (@urls): takes int as 'pages', got '3'; give it int, or change the hint (called at @3)",
+)
+def constant_of_another_type() -> None:
+    @pipeline
+    def body() -> Stream[str]:
+        return urls("3")
+
+
+@wrong(
+    HintError,
+    "step 'total' (@total): takes list[int] as 'values', got [1, '2']; give it list[int], or change the"
+    " hint (called at @3)",
+)
+def constant_list_of_another_type() -> None:
+    @pipeline
+    def body() -> int:
+        return total([1, "2"])
+
+
+@wrong(
+    HintError,
+    "step 'urls' (@urls): takes int as 'pages', got None; give it int, or change the hint (called at @3)",
+)
+def none_where_a_number_is_wanted() -> None:
+    @pipeline
+    def body() -> Stream[str]:
+        return urls(None)
+
+
+# -- per item ------------------------------------------------------------------------------------------------
+
+
+@wrong(
+    HintError,
+    "step 'get' (@get): takes one str at a time as 'url', got int from step 'numbers' (@numbers); give "
+    "it items of type str, or change the hint (called at @3)",
+)
+def item_type_in_map() -> None:
+    @pipeline
+    def body(n: int) -> Stream[Page]:
+        return numbers(n).map(get)
+
+
+@wrong(
+    HintError,
+    "step 'is_even' (@is_even): takes one int at a time as 'number', got str from step 'urls' (@urls); "
+    "give it items of type int, or change the hint (called at @3)",
+)
+def item_type_in_filter() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n).filter(is_even)
+
+
+@wrong(
+    HintError,
+    "step 'words' (@words): takes one str at a time as 'text', got int from step 'numbers' (@numbers); "
+    "give it items of type str, or change the hint (called at @3)",
+)
+def item_type_in_flat_map() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return numbers(n).flat_map(words)
+
+
+@wrong(
+    HintError,
+    "step 'get' (@get): takes one str at a time as 'url', got Page from step 'get' (@get); give it "
+    "items of type str, or change the hint (called at @3)",
+)
+def item_type_after_two_steps() -> None:
+    @pipeline
+    def body(n: int) -> Stream[Page]:
+        return urls(n).map(get).map(get)
+
+
+@wrong(
+    HintError,
+    "step 'fetch' (@fetch): takes Client as 'client', got str from step 'joined' (@joined); give it "
+    "Client, or change the hint (called at @3)",
+)
+def extra_argument_of_another_type() -> None:
+    @pipeline
+    def body(n: int) -> Stream[Page]:
+        return urls(n).map(fetch, joined(urls(n).collect()))
+
+
+@wrong(
+    HintError,
+    "step 'fetch' (@fetch): takes Client as 'client', got 'me'; give it Client, or change the hint (called at @3)",
+)
+def extra_constant_of_another_type() -> None:
+    @pipeline
+    def body(n: int) -> Stream[Page]:
+        return urls(n).map(fetch, client="me")
+
+
+@wrong(
+    HandleError,
+    "step 'power' (@power): is called for each item with one value as 'exponent', got the stream of "
+    "'body/numbers#2'; add .collect() to give all of it to every call, or use zip_streams to give one "
+    "item to each (called at @3)",
+)
+def extra_argument_is_a_stream() -> None:
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return numbers(n).map(power, numbers(n))
+
+
+@wrong(
+    WiringError,
+    "step 'words' (@words): .map needs one result for each item, got a generator; use .flat_map (called at @3)",
+)
+def map_of_a_generator_step() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n).map(words)
+
+
+@wrong(
+    WiringError,
+    "step 'plain_generator' (@plain_generator): .map needs one result for each item, got a generator; "
+    "use .flat_map (called at @3)",
+)
+def map_of_a_plain_generator() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n).map(plain_generator)
+
+
+@wrong(
+    HintError,
+    "step 'length' (@length): flat_map needs something that can be iterated for each item, got int; use"
+    " .map, or give a list or an iterator (called at @3)",
+)
+def flat_map_of_a_number() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n).flat_map(length)
+
+
+@wrong(
+    WiringError,
+    "pipeline 'body' (@3): .map takes a step or a function, got 3; pass the function itself, and its "
+    "extra arguments after it",
+)
+def map_of_a_number() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n).map(3)
+
+
+@wrong(
+    WiringError,
+    "pipeline 'body' (@3): .map takes a step or a function, got <the value of 'body/get'>; pass the "
+    "function itself, and its extra arguments after it",
+)
+def map_of_a_call() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n).map(get("u"))
+
+
+@wrong(
+    WiringError,
+    "pipeline 'body' (@3): .map takes a step or a function, got pipeline 'crawl'; call the pipeline "
+    "with the stream, or join it with |",
+)
+def map_of_a_pipeline() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return numbers(n).map(crawl)
+
+
+@wrong(
+    WiringError,
+    "step 'wait' (@1): is async, and this version runs plain functions and generators only; make it a "
+    "plain function (called at @5)",
+)
+def map_of_a_coroutine_function() -> None:
+    async def wait(url: str) -> str: ...
+
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n).map(wait)
+
+
+@wrong(
+    HintError,
+    "step 'add' (@add): is called with each item spread over its parameters, tuple[int, int], got "
+    "tuple[int, int, int] from step 'zip' (@3); give it items of that shape, or change the hint (called"
+    " at @3)",
+)
+def starmap_with_too_few_parameters() -> None:
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return zip_streams(numbers(n), numbers(n), numbers(n)).starmap(add)
+
+
+@wrong(
+    HintError,
+    "step 'add_three' (@add_three): is called with each item spread over its parameters, tuple[int, "
+    "int, int], got tuple[int, int] from step 'zip' (@3); give it items of that shape, or change the "
+    "hint (called at @3)",
+)
+def starmap_with_too_many_parameters() -> None:
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return zip_streams(numbers(n), numbers(n)).starmap(add_three)
+
+
+@wrong(
+    HintError,
+    "step 'add' (@add): is called with each item spread over its parameters, tuple[int, int], got "
+    "tuple[int, str] from step 'zip' (@3); give it items of that shape, or change the hint (called at "
+    "@3)",
+)
+def starmap_of_other_types() -> None:
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return zip_streams(numbers(n), urls(n)).starmap(add)
+
+
+@wrong(
+    HintError,
+    "step 'add' (@add): is called with each item spread over its parameters, tuple[int, int], got "
+    "tuple[str, ...] from step 'batched' (@3); give it items of that shape, or change the hint (called "
+    "at @3)",
+)
+def starmap_of_other_types_in_batches() -> None:
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return urls(n).batched(2).starmap(add)
+
+
+@wrong(
+    HintError,
+    "step 'add' (@add): is called with each item spread over its parameters, tuple[int, int], got int "
+    "from step 'numbers' (@numbers); give it items of that shape, or change the hint (called at @3)",
+)
+def starmap_of_numbers() -> None:
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return numbers(n).starmap(add)
+
+
+@wrong(
+    WiringError,
+    "step 'scaled' (@scaled): missing an argument for 'factor', which .starmap cannot give because it "
+    "takes a keyword only; make it positional, or give it a default (called at @3)",
+)
+def starmap_with_a_keyword_only_parameter() -> None:
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return zip_streams(numbers(n), numbers(n)).starmap(scaled)
+
+
+@wrong(OptionError, "pipeline 'body' (@3): .batched must get a whole number of 1 or more, got 0")
+def batched_by_zero() -> None:
+    @pipeline
+    def body(n: int) -> Stream[tuple[int, ...]]:
+        return numbers(n).batched(0)
+
+
+@wrong(OptionError, "pipeline 'body' (@3): .batched must get a whole number of 1 or more, got True")
+def batched_by_true() -> None:
+    @pipeline
+    def body(n: int) -> Stream[tuple[int, ...]]:
+        return numbers(n).batched(True)
+
+
+@wrong(
+    OptionError,
+    "pipeline 'body' (@3): .batched must get a whole number of 1 or more, got <the value of 'body(n)'>",
+)
+def batched_by_a_parameter() -> None:
+    @pipeline
+    def body(n: int) -> Stream[tuple[int, ...]]:
+        return numbers(n).batched(n)
+
+
+# -- joins that can never finish -----------------------------------------------------------------------------
+
+
+@wrong(
+    WiringError,
+    "step 'power' (@power): must read step 'numbers' (@numbers) in one way, got it both through step "
+    "'collect' (@4) and item by item through step 'numbers' (@numbers), which can never finish (the "
+    "list is complete only when the stream has ended, and the other branch holds the stream back); "
+    "collect both, or stream both; to read the data twice, use stream(...) on the collected list "
+    "(called at @4)",
+)
+def collected_branch_joined_with_its_own_stream() -> None:
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        found = numbers(n)
+        return found.map(power, total(found.collect()))
+
+
+@wrong(
+    WiringError,
+    "step 'power' (@power): must read step 'numbers' (@numbers) in one way, got it both through step "
+    "'collect' (@4) and item by item through step 'is_even' (@is_even), which can never finish (the "
+    "list is complete only when the stream has ended, and the other branch holds the stream back); "
+    "collect both, or stream both; to read the data twice, use stream(...) on the collected list "
+    "(called at @5)",
+)
+def collected_branch_joined_with_another_branch() -> None:
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        found = numbers(n)
+        highest = total(found.map(double).collect())
+        return found.filter(is_even).map(power, highest)
+
+
+@wrong(
+    WiringError,
+    "step 'compared' (@compared): must read step 'numbers' (@numbers) in one way, got it both through "
+    "step 'collect' (@4) and item by item through step 'numbers' (@numbers), which can never finish "
+    "(the list is complete only when the stream has ended, and the other branch holds the stream back);"
+    " collect both, or stream both; to read the data twice, use stream(...) on the collected list "
+    "(called at @4)",
+)
+def collected_list_beside_the_stream() -> None:
+    @pipeline
+    def body(n: int) -> int:
+        found = numbers(n)
+        return compared(found, found.collect())
+
+
+@wrong(
+    WiringError,
+    "step 'power' (@power): must read step 'numbers' (@numbers) in one way, got it both through step "
+    "'collect' (@4) and item by item through step 'numbers' (@numbers), which can never finish (the "
+    "list is complete only when the stream has ended, and the other branch holds the stream back); "
+    "collect both, or stream both; to read the data twice, use stream(...) on the collected list "
+    "(called at @5)",
+)
+def collected_branch_joined_through_values() -> None:
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        found = numbers(n)
+        exponent = half(half(total(found.collect())))
+        return found.map(power, exponent)
+
+
+@wrong(
+    WiringError,
+    "step 'zip' (@4): must read step 'numbers' (@numbers) in one way, got it both through step "
+    "'collect' (@4) and item by item through step 'numbers' (@numbers), which can never finish (the "
+    "list is complete only when the stream has ended, and the other branch holds the stream back); "
+    "collect both, or stream both; to read the data twice, use stream(...) on the collected list "
+    "(called at @4)",
+)
+def collected_branch_joined_through_a_new_stream() -> None:
+    @pipeline
+    def body(n: int) -> Stream[tuple[int, int]]:
+        found = numbers(n)
+        return zip_streams(found, stream(found.collect()))
+
+
+@wrong(
+    WiringError,
+    "step 'zip' (@4): must read step 'numbers' (@numbers) in one way, got it both through step "
+    "'collect' (@4) and item by item through step 'double' (@double), which can never finish (the list "
+    "is complete only when the stream has ended, and the other branch holds the stream back); collect "
+    "both, or stream both; to read the data twice, use stream(...) on the collected list (called at @4)",
+)
+def collected_branch_joined_through_a_source() -> None:
+    @pipeline
+    def body(n: int) -> Stream[tuple[int, int]]:
+        found = numbers(n)
+        return zip_streams(numbers(total(found.collect())), found.map(double))
+
+
+@wrong(
+    WiringError,
+    "step 'power' (@power): must read step 'numbers' (@numbers) in one way, got it both through step "
+    "'collect' (@8) and item by item through step 'numbers' (@numbers), which can never finish (the "
+    "list is complete only when the stream has ended, and the other branch holds the stream back); "
+    "collect both, or stream both; to read the data twice, use stream(...) on the collected list "
+    "(called at @3)",
+)
+def collected_branch_joined_in_a_sub_pipeline() -> None:
+    @pipeline
+    def scaled_by(found: Stream[int], factor: int) -> Stream[int]:
+        return found.map(power, factor)
+
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        found = numbers(n)
+        return scaled_by(found, total(found.collect()))
+
+
+@wrong(
+    WiringError,
+    "step 'power' (@power): must read step 'numbers' (@numbers) in one way, got it both through step "
+    "'collect' (@3) and item by item through step 'numbers' (@numbers), which can never finish (the "
+    "list is complete only when the stream has ended, and the other branch holds the stream back); "
+    "collect both, or stream both; to read the data twice, use stream(...) on the collected list "
+    "(called at @8)",
+)
+def collected_branch_in_a_sub_pipeline() -> None:
+    @pipeline
+    def sum_of(found: Stream[int]) -> int:
+        return total(found.collect())
+
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        found = numbers(n)
+        return found.map(power, sum_of(found))
+
+
+# -- handles used as data ------------------------------------------------------------------------------------
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): branches on the value of 'body(n)', which is not there yet while the body is"
+    " recorded; decide inside a step",
+)
+def branch_on_a_parameter() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        if n:
+            return urls(n)
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@4): branches on the stream of 'body/urls', which is not there yet while the body"
+    " is recorded; decide inside a step",
+)
+def branch_on_a_stream() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        found = urls(n)
+        return found or urls(2)
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): compares the value of 'body(n)', which is not there yet while the body is "
+    "recorded; compare inside a step",
+)
+def compare_a_parameter() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(1 if n == 3 else 2)
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): uses < on the value of 'body/length', which is not there yet while the body "
+    "is recorded; do that inside a step",
+)
+def order_a_value() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(max(length("a"), 3))
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): uses + on the value of 'body(n)', which is not there yet while the body is "
+    "recorded; do that inside a step",
+)
+def add_to_a_parameter() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n + 1)
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): uses - on the value of 'body(n)', which is not there yet while the body is "
+    "recorded; do that inside a step",
+)
+def subtract_a_parameter() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(1 - n)
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): uses - on the value of 'body(n)', which is not there yet while the body is "
+    "recorded; do that inside a step",
+)
+def negate_a_parameter() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(-n)
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): iterates the stream of 'body/numbers', which is not there yet while the body"
+    " is recorded; use .map(step), or pass it to a step that takes an iterator",
+)
+def add_up_a_stream() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(sum(numbers(n)))
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): iterates the stream of 'body/urls', which is not there yet while the body is"
+    " recorded; use .map(step), or pass it to a step that takes an iterator",
+)
+def iterate_a_stream() -> None:
+    @pipeline
+    def body(n: int) -> None:
+        for url in urls(n):
+            get(url)
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): iterates the value of 'body(names)', which is not there yet while the body "
+    "is recorded; use stream(...) on it, or iterate inside a step",
+)
+def iterate_a_value() -> None:
+    @pipeline
+    def body(names: list[str]) -> None:
+        for name in names:
+            get(name)
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): iterates the value of 'body(pair)', which is not there yet while the body is"
+    " recorded; use stream(...) on it, or iterate inside a step",
+)
+def unpack_a_value() -> None:
+    @pipeline
+    def body(pair: tuple[int, int]) -> Stream[str]:
+        first, _ = pair
+        return urls(first)
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): takes an item of the stream of 'body/urls', which is not there yet while the"
+    " body is recorded; use .map(step), or pass it to a step that takes an iterator",
+)
+def next_of_a_stream() -> None:
+    @pipeline
+    def body(n: int) -> Page:
+        return get(next(urls(n)))
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): uses len() on the value of 'body(names)', which is not there yet while the "
+    "body is recorded; do that inside a step",
+)
+def length_of_a_value() -> None:
+    @pipeline
+    def body(names: list[str]) -> Stream[str]:
+        return urls(len(names))
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): uses index() on the value of 'body(n)', which is not there yet while the "
+    "body is recorded; do that inside a step",
+)
+def range_of_a_parameter() -> None:
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return stream(range(n))
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): uses int() on the value of 'body(n)', which is not there yet while the body "
+    "is recorded; do that inside a step",
+)
+def number_of_a_parameter() -> None:
+    @pipeline
+    def body(n: str) -> Stream[str]:
+        return urls(int(n))
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): reads .title of the value of 'body/get', which is not there yet while the "
+    "body is recorded; read it inside a step",
+)
+def attribute_of_a_value() -> None:
+    @pipeline
+    def body(n: int) -> int:
+        return length(get("u").title)
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): reads .upper of the stream of 'body/urls', which is not there yet while the "
+    "body is recorded; use .map(lambda item: item.upper), or read it inside a step",
+)
+def attribute_of_a_stream() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n).upper
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): reads .map of the value of 'body(names)', which is not there yet while the "
+    "body is recorded; read it inside a step, or write stream(...).map to make a stream of it",
+)
+def stream_method_of_a_parameter() -> None:
+    @pipeline
+    def body(names: list[str]) -> Stream[str]:
+        return names.map(get)
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@4): sets .title of the value of 'body/get', which is not there yet while the "
+    "body is recorded; set it inside a step",
+)
+def set_an_attribute() -> None:
+    @pipeline
+    def body(n: int) -> Page:
+        page = get("u")
+        page.title = "t"
+        return page
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): uses [...] on the value of 'body(pair)', which is not there yet while the "
+    "body is recorded; do that inside a step",
+)
+def index_a_value() -> None:
+    @pipeline
+    def body(pair: tuple[int, int]) -> Stream[str]:
+        return urls(pair[0])
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): uses [...] = on the value of 'body(names)', which is not there yet while the"
+    " body is recorded; do that inside a step",
+)
+def set_an_item() -> None:
+    @pipeline
+    def body(names: dict[str, int]) -> None:
+        names["a"] = 1
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): uses in on the value of 'body(names)', which is not there yet while the body"
+    " is recorded; do that inside a step",
+)
+def member_of_a_value() -> None:
+    @pipeline
+    def body(names: list[str]) -> Stream[str]:
+        return urls(1 if "a" in names else 2)
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): uses a call on the value of 'body(n)', which is not there yet while the body"
+    " is recorded; do that inside a step",
+)
+def call_a_value() -> None:
+    @pipeline
+    def body(n: int) -> int:
+        return n(3)
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): uses with on the value of 'body(path)', which is not there yet while the "
+    "body is recorded; do that inside a step",
+)
+def enter_a_value() -> None:
+    @pipeline
+    def body(path: str) -> None:
+        with path:
+            pass
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): formats the value of 'body(host)', which is not there yet while the body is "
+    "recorded; build the text inside a step",
+)
+def format_a_parameter() -> None:
+    @pipeline
+    def body(host: str) -> Page:
+        return get(f"https://{host}/")
+
+
+@wrong(
+    HandleError,
+    "step 'total' (@total): takes data as 'values', got a list with handles in it; give each its own "
+    "parameter, or build the list in a step (called at @3)",
+)
+def handle_in_a_list() -> None:
+    @pipeline
+    def body(n: int) -> int:
+        return total([n, n])
+
+
+@wrong(
+    HandleError,
+    "step 'shown' (@shown): takes data as 'data', got a dict with handles in it; give each its own "
+    "parameter, or build the dict in a step (called at @3)",
+)
+def handle_in_a_dict() -> None:
+    @pipeline
+    def body(n: int) -> str:
+        return shown({"n": n})
+
+
+@wrong(
+    HandleError,
+    "step 'shown' (@shown): takes data as 'data', got a list with handles in it; give each its own "
+    "parameter, or build the list in a step (called at @3)",
+)
+def handle_deep_in_a_constant() -> None:
+    @pipeline
+    def body(n: int) -> str:
+        return shown([1, {"n": (n,)}])
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): stream needs data or one handle, got a list with handles in it; build the "
+    "list in a step, or use zip_streams",
+)
+def handles_in_a_stream_of_constants() -> None:
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return stream([n, n])
+
+
+@wrong(
+    HandleError,
+    "pipeline 'second' (@10): uses the value of 'first(n)', which belongs to pipeline 'first'; pass it as an argument",
+)
+def handle_of_another_pipeline() -> None:
+    kept = []
+
+    @pipeline
+    def first(n: int) -> Stream[str]:
+        kept.append(n)
+        return urls(n)
+
+    @pipeline
+    def second(n: int) -> Stream[str]:
+        return urls(kept[0])
+
+
+@wrong(
+    HandleError,
+    "pipeline 'second' (@10): uses the stream of 'first/urls', which belongs to pipeline 'first'; pass "
+    "it as an argument",
+)
+def stream_of_another_pipeline() -> None:
+    kept = []
+
+    @pipeline
+    def first(n: int) -> Stream[str]:
+        kept.append(urls(n))
+        return kept[0]
+
+    @pipeline
+    def second(n: int) -> Stream[Page]:
+        return kept[0].map(get)
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@8): uses, after the body has ended, the stream of 'body/urls', which is not "
+    "there yet while the body is recorded; use it in the body only",
+)
+def handle_used_after_its_body() -> None:
+    kept = []
+
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        kept.append(urls(n))
+        return kept[0]
+
+    kept[0].map(get)
+
+
+@wrong(
+    HandleError,
+    "pipeline 'second' (@8): uses the stream of 'first/urls', which belongs to pipeline 'first'; pass "
+    "it as an argument",
+)
+def handle_of_another_pipeline_returned() -> None:
+    kept = []
+
+    @pipeline
+    def first(n: int) -> Stream[str]:
+        kept.append(urls(n))
+        return kept[0]
+
+    @pipeline
+    def second(n: int) -> Stream[str]:
+        return kept[0]
+
+
+# -- bodies --------------------------------------------------------------------------------------------------
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@1): must return what a step gives, got 3; return a value, a stream, a tuple of "
+    "values, or nothing",
+)
+def body_returns_a_number() -> None:
+    @pipeline
+    def body(n: int) -> int:
+        urls(n)
+        return 3
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@1): must return what a step gives, got [<the value of 'body/length'>, <the value"
+    " of 'body/length#2'>]; return a value, a stream, a tuple of values, or nothing",
+)
+def body_returns_a_list() -> None:
+    @pipeline
+    def body(n: int) -> list[int]:
+        return [length("a"), length("b")]
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@1): must return a tuple of values only, got a stream in it; add .collect()",
+)
+def body_returns_a_tuple_with_a_stream() -> None:
+    @pipeline
+    def body(n: int) -> tuple[int, Stream[str]]:
+        return length("a"), urls(n)
+
+
+@wrong(
+    HintError,
+    "pipeline 'body' (@1): is hinted to return str, got the value int; change the hint or what is returned",
+)
+def body_returns_another_value() -> None:
+    @pipeline
+    def body(n: int) -> str:
+        return length("a")
+
+
+@wrong(
+    HintError,
+    "pipeline 'body' (@1): is hinted to return a stream of int, got a stream of str; change the hint or"
+    " what is returned",
+)
+def body_returns_another_stream() -> None:
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return urls(n)
+
+
+@wrong(
+    HintError,
+    "pipeline 'body' (@1): is hinted to return list[str], got a stream of str; add .collect(), or hint "
+    "it as Stream[str]",
+)
+def body_returns_a_stream_for_a_list() -> None:
+    @pipeline
+    def body(n: int) -> list[str]:
+        return urls(n)
+
+
+@wrong(
+    HintError,
+    "pipeline 'body' (@1): is hinted to return a stream of str, got the value list[str]; change the "
+    "hint or what is returned",
+)
+def body_returns_a_list_for_a_stream() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n).collect()
+
+
+@wrong(
+    HintError,
+    "pipeline 'body' (@1): is hinted to return tuple[int, str], got the values tuple[int, int]; change "
+    "the hint or what is returned",
+)
+def body_returns_another_tuple() -> None:
+    @pipeline
+    def body(n: int) -> tuple[int, str]:
+        return length("a"), length("b")
+
+
+@wrong(HintError, "pipeline 'body' (@1): is hinted to return a stream of str, got nothing; return it")
+def body_forgets_to_return() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        urls(n)
+
+
+@wrong(
+    WiringError,
+    "pipeline 'body' (@1): needs a plain function, got a generator; return a stream instead, or decorate it with @step",
+)
+def body_is_a_generator() -> None:
+    @pipeline
+    def body(n: int) -> Iterator[str]:
+        yield urls(n)
+
+
+@wrong(
+    WiringError,
+    "pipeline 'body' (@1): needs a plain function, got an async one; the body only records, so leave out async",
+)
+def body_is_async() -> None:
+    @pipeline
+    async def body(n: int) -> Stream[str]:
+        return urls(n)
+
+
+@wrong(
+    WiringError,
+    "pipeline 'body' (@1): must know its parameters to be run by itself, got 'counts', which takes any "
+    "number of arguments; name each parameter (called at @1)",
+)
+def body_takes_any_number() -> None:
+    @pipeline
+    def body(*counts: int) -> Stream[str]:
+        return urls(3)
+
+
+@wrong(
+    WiringError,
+    "pipeline 'body' (@1): must know its parameters to be run by itself, got 'counts', which takes any "
+    "number of arguments; name each parameter (called at @1)",
+)
+def body_takes_any_keyword() -> None:
+    @pipeline
+    def body(**counts: int) -> Stream[str]:
+        return urls(3)
+
+
+# -- pipelines in pipelines ----------------------------------------------------------------------------------
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@crawl): was called outside of a pipeline body; use .run(...) for its result, or"
+    " .iter(...) for its items one by one (called at @1)",
+)
+def pipeline_called_outside() -> None:
+    crawl(3)
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@crawl): missing a required argument: 'pages'; it takes (pages: int) (called at @3)",
+)
+def pipeline_misses_an_argument() -> None:
+    @pipeline
+    def body(n: int) -> Stream[Page]:
+        return crawl()
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@crawl): too many positional arguments; it takes (pages: int) (called at @3)",
+)
+def pipeline_has_an_extra_argument() -> None:
+    @pipeline
+    def body(n: int) -> Stream[Page]:
+        return crawl(n, n)
+
+
+@wrong(
+    HintError,
+    "pipeline 'pages_of' (@pages_of): takes Stream[str] as 'found', got a stream of int from step "
+    "'numbers' (@numbers); give it Stream[str], or change the hint (called at @3)",
+)
+def pipeline_takes_another_stream() -> None:
+    @pipeline
+    def body(n: int) -> Stream[Page]:
+        return pages_of(numbers(n))
+
+
+@wrong(
+    HintError,
+    "pipeline 'crawl' (@crawl): takes int as 'pages', got str from parameter 'name' (@1); give it int, "
+    "or change the hint (called at @3)",
+)
+def pipeline_takes_another_value() -> None:
+    @pipeline
+    def body(name: str) -> Stream[Page]:
+        return crawl(name)
+
+
+@wrong(
+    HintError,
+    "pipeline 'crawl' (@crawl): takes int as 'pages', got '3'; give it int, or change the hint (called at @3)",
+)
+def pipeline_takes_another_constant() -> None:
+    @pipeline
+    def body() -> Stream[Page]:
+        return crawl("3")
+
+
+@wrong(
+    HintError,
+    "pipeline 'crawl' (@crawl): takes int as 'pages', got a stream of int from step 'numbers' "
+    "(@numbers); hint the parameter as Stream[int] (called at @3)",
+)
+def pipeline_takes_a_value_and_got_a_stream() -> None:
+    @pipeline
+    def body(n: int) -> Stream[Page]:
+        return crawl(numbers(n))
+
+
+@wrong(
+    HintError,
+    "pipeline 'pages_of' (@pages_of): takes Stream[str] as 'found', got list[int] from step 'collect' "
+    "(@3); give it Stream[str], or change the hint (called at @3)",
+)
+def pipeline_takes_a_stream_and_got_a_list_of_others() -> None:
+    @pipeline
+    def body(n: int) -> Stream[Page]:
+        return pages_of(numbers(n).collect())
+
+
+@wrong(
+    HintError,
+    "pipeline 'pages_of' (@pages_of): takes Stream[str] as 'found', got [1, 2]; give it Stream[str], or"
+    " change the hint (called at @3)",
+)
+def pipeline_takes_a_stream_and_got_other_constants() -> None:
+    @pipeline
+    def body() -> Stream[Page]:
+        return pages_of([1, 2])
+
+
+# -- `stream` and `zip_streams` ------------------------------------------------------------------------------
+
+
+@wrong(
+    HandleError,
+    "stream(...) (@1): makes a stream in a pipeline body only, got a call outside of one; decorate the "
+    "function with @pipeline",
+)
+def stream_outside() -> None:
+    stream([1, 2])
+
+
+@wrong(
+    HandleError,
+    "zip_streams(...) (@1): zips streams in a pipeline body only, got a call outside of one; decorate "
+    "the function with @pipeline",
+)
+def zip_outside() -> None:
+    zip_streams([1], [2])
+
+
+@wrong(
+    HintError,
+    "pipeline 'body' (@3): stream needs something that can be iterated, got 3; give a list, a stream, "
+    "or a call of a step",
+)
+def stream_of_a_number() -> None:
+    @pipeline
+    def body() -> Stream[int]:
+        return stream(3)
+
+
+@wrong(
+    HintError,
+    "pipeline 'body' (@3): stream needs something that can be iterated, got int from parameter 'n' (@1); give a list",
+)
+def stream_of_a_value_that_is_no_list() -> None:
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return stream(n)
+
+
+@wrong(
+    WiringError,
+    "pipeline 'body' (@3): stream needs data that can be read again, got a list_iterator, which can be "
+    "read only once, so a second run would find it empty; give a list, or a step that makes it",
+)
+def stream_of_an_iterator() -> None:
+    @pipeline
+    def body() -> Stream[int]:
+        return stream(iter([1, 2]))
+
+
+@wrong(
+    HintError,
+    "pipeline 'body' (@3): stream needs something that can be iterated, got <step 'urls'>; give a list,"
+    " a stream, or a call of a step",
+)
+def stream_of_a_step() -> None:
+    @pipeline
+    def body() -> Stream[str]:
+        return stream(urls)
+
+
+@wrong(
+    WiringError,
+    "pipeline 'body' (@3): zip_streams needs 2 streams or more, got 1; to iterate one, use stream(...)",
+)
+def zip_of_one() -> None:
+    @pipeline
+    def body(n: int) -> Stream[tuple[str]]:
+        return zip_streams(urls(n))
+
+
+@wrong(
+    HintError,
+    "pipeline 'body' (@3): zip_streams needs something that can be iterated, got int from parameter 'n'"
+    " (@1); give a list",
+)
+def zip_with_a_number() -> None:
+    @pipeline
+    def body(n: int) -> Stream[tuple[str, int]]:
+        return zip_streams(urls(n), n)
+
+
+# -- straight lines ------------------------------------------------------------------------------------------
+
+
+@wrong(
+    WiringError,
+    "step 'count' (@count): gives a value, which cannot be read item by item; only the last part of a "
+    "line may give a value: make it a generator, or end the line here (called at @1)",
+)
+def line_goes_on_after_a_value() -> None:
+    numbers | count | str
+
+
+@wrong(
+    WiringError,
+    "step 'get' (@get): gives a value, which cannot be read item by item; only the last part of a line "
+    "may give a value: make it a generator, or end the line here (called at @1)",
+)
+def line_begins_with_a_value() -> None:
+    get | str
+
+
+@wrong(
+    WiringError,
+    "step 'count' (@count): gives a value, which cannot be read item by item; only the last part of a "
+    "line may give a value: make it a generator, or end the line here (called at @1)",
+)
+def line_begins_with_a_pipeline_of_a_value() -> None:
+    (numbers | count).named("counted") | str
+
+
+@wrong(
+    HintError,
+    "step 'get' (@get): takes one str at a time as 'url', got int from step 'numbers' (@numbers); give "
+    "it items of type str, or change the hint (called at @1)",
+)
+def line_joins_another_item_type() -> None:
+    numbers | get
+
+
+@wrong(
+    HintError,
+    "step 'count' (@count): takes Iterator[int] as 'values', got a stream of Page from step 'get' "
+    "(@get); give it a stream of int, or change the hint (called at @1)",
+)
+def line_joins_another_stream_type() -> None:
+    urls | get | count
+
+
+@wrong(
+    HintError,
+    "step 'get' (@get): takes one str at a time as 'url', got Page from step 'get' (@get); give it "
+    "items of type str, or change the hint (called at @1)",
+)
+def line_joins_a_longer_line() -> None:
+    urls | words | get | get
+
+
+@wrong(
+    WiringError,
+    "step 'urls' (@urls): needs a step, a pipeline or a function after |, got 3; pass the function "
+    "itself (called at @1)",
+)
+def line_joins_a_number() -> None:
+    urls | 3
+
+
+@wrong(
+    WiringError,
+    "step 'urls' (@urls): needs a step, a pipeline or a function after |, got [<method 'upper' of 'str'"
+    " objects>]; pass the function itself (called at @1)",
+)
+def line_joins_a_list() -> None:
+    urls | [str.upper]
+
+
+@wrong(
+    WiringError,
+    "step 'fetch' (@fetch): missing a required argument: 'client'; it takes (url: str, client: Client),"
+    " the first from the stream (called at @1)",
+)
+def line_joins_a_step_with_two_parameters() -> None:
+    urls | fetch
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@crawl): after | its first parameter must be a stream, got 'pages', hinted as "
+    "int; hint it as Stream[...], or join its steps (called at @1)",
+)
+def line_joins_a_pipeline_without_a_stream() -> None:
+    numbers | crawl
+
+
+@wrong(
+    HintError,
+    "pipeline 'pages_of' (@pages_of): takes Stream[str] as 'found', got a stream of int from step "
+    "'numbers' (@numbers); give it Stream[str], or change the hint (called at @1)",
+)
+def line_joins_a_pipeline_of_another_stream() -> None:
+    numbers | pages_of
+
+
+@wrong(
+    WiringError,
+    "step 'wait' (@1): is async, and this version runs plain functions and generators only; make it a "
+    "plain function (called at @3)",
+)
+def line_joins_a_coroutine_function() -> None:
+    async def wait(url: str) -> str: ...
+
+    urls | wait
+
+
+@wrong(
+    WiringError,
+    "step 'rows' (@1): must know its parameters to be run by itself, got 'paths', which takes any "
+    "number of arguments; name each parameter (called at @5)",
+)
+def line_begins_with_any_number_of_parameters() -> None:
+    @step
+    def rows(*paths: str) -> Iterator[str]:
+        yield from paths
+
+    rows | str.upper
+
+
+# -- running -------------------------------------------------------------------------------------------------
+
+
+@wrong(
+    ArgumentError,
+    "pipeline 'crawl' (@crawl): missing a required argument: 'pages'; it takes (pages: int) (called at @1)",
+)
+def run_misses_an_argument() -> None:
+    crawl.run()
+
+
+@wrong(
+    ArgumentError,
+    "pipeline 'crawl' (@crawl): too many positional arguments; it takes (pages: int) (called at @1)",
+)
+def run_has_an_extra_argument() -> None:
+    crawl.run(1, 2)
+
+
+@wrong(
+    ArgumentError,
+    "pipeline 'crawl' (@crawl): got an unexpected keyword argument 'page'; it takes (pages: int) (called at @1)",
+)
+def run_has_an_unknown_argument() -> None:
+    crawl.run(1, page=2)
+
+
+@wrong(
+    ArgumentError,
+    "step 'fetch' (@fetch): missing a required argument: 'client'; it takes (url: str, client: Client) (called at @1)",
+)
+def run_of_a_step_misses_an_argument() -> None:
+    fetch.run("u")
+
+
+@wrong(
+    ArgumentError,
+    "pipeline 'urls_to_get' (@1): missing a required argument: 'pages'; it takes (pages: int) (called at @1)",
+)
+def run_of_a_line_misses_an_argument() -> None:
+    (urls | get).run()
+
+
+@wrong(
+    ArgumentError,
+    "pipeline 'crawl' (@crawl): got an unexpected keyword argument 'page'; it takes (pages: int) (called at @1)",
+)
+def iter_has_an_unknown_argument() -> None:
+    crawl.iter(page=2)
+
+
+@wrong(
+    ArgumentError,
+    "pipeline 'crawl' (@crawl): missing a required argument: 'pages'; it takes (pages: int) (called at @1)",
+)
+def runner_misses_an_argument() -> None:
+    SyncRunner().execute(crawl)
+
+
+@wrong(WiringError, "step 'get' (@get): .iter needs a stream, got a value; use .run (called at @1)")
+def iter_of_a_value() -> None:
+    get.iter("u")
+
+
+@wrong(
+    WiringError,
+    "pipeline 'body' (@1): .iter needs a stream, got a tuple of values; use .run (called at @5)",
+)
+def iter_of_a_tuple() -> None:
+    @pipeline
+    def body(n: int) -> tuple[int, int]:
+        return length("a"), length("b")
+
+    body.iter(3)
+
+
+@wrong(WiringError, "pipeline 'body' (@1): .iter needs a stream, got nothing; use .run (called at @5)")
+def iter_of_nothing() -> None:
+    @pipeline
+    def body(n: int) -> None:
+        urls(n)
+
+    body.iter(3)
+
+
+@wrong(
+    WiringError,
+    "step 'show' (built-in): must know its parameters to be run by itself, got 'args', which takes any "
+    "number of arguments; name each parameter (called at @1)",
+)
+def run_of_a_step_with_any_number_of_parameters() -> None:
+    step("show", fn=print).run("u")
+
+
+@wrong(
+    ArgumentError,
+    "step 'highest' (built-in): too many positional arguments; it takes (argument, /) (called at @1)",
+)
+def run_of_a_built_in_has_an_extra_argument() -> None:
+    step("highest", fn=max).run(1, 2)
+
+
+# -- hand-made graphs ----------------------------------------------------------------------------------------
+
+
+@wrong(
+    WiringError,
+    "step 'a' (app.py:1): must not wait for its own result, got the cycle 'a' -> 'c' -> 'b' -> 'a'; "
+    "leave one of these inputs out",
+)
+def graph_with_a_cycle() -> None:
+    compile_recording(recording(draft("a", "c"), draft("b", "a"), draft("c", "b")))
+
+
+@wrong(
+    WiringError,
+    "step 'a' (app.py:1): must not wait for its own result, got the cycle 'a' -> 'a'; leave one of these inputs out",
+)
+def graph_that_waits_for_itself() -> None:
+    compile_recording(recording(draft("a", "a")))
+
+
+@wrong(
+    WiringError,
+    "step 'b' (app.py:1): 'number' must come from a node of pipeline 'body', got 'x'; the nodes are a, b",
+)
+def graph_with_an_unknown_source() -> None:
+    compile_recording(recording(draft("a"), draft("b", "x")))
+
+
+@wrong(
+    WiringError,
+    "step 'a' (app.py:1): needs an id of its own, got 'a', which is step 'a' (app.py:1) in pipeline "
+    "'body'; give one of them another name",
+)
+def graph_with_one_id_twice() -> None:
+    compile_recording(recording(draft("a"), draft("a")))
+
+
+@wrong(
+    WiringError,
+    "pipeline 'body': its result must come from one of its nodes, got 'x'; the nodes are step 'a' (app.py:1)",
+)
+def graph_with_an_unknown_output() -> None:
+    compile_recording(Recording("body", (draft("a"),), ("x",), "value"))
+
+
+# -- the tests -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("program", "error", "message"), [pytest.param(*case, id=case[0].__name__) for case in PROGRAMS]
+)
+def test_wrong_program_is_refused_with_where_what_got_and_fix(
+    program: Program, error: type[HeadraceError], message: str
+) -> None:
+    with pytest.raises(HeadraceError) as caught:
+        program()
+    assert str(caught.value) == placed(message, program)
+    assert type(caught.value) is error
+
+
+def test_every_message_names_a_file_and_a_line() -> None:
+    for program, _, message in PROGRAMS:
+        assert re.search(r"@\w+\)|app\.py:\d", message), program.__name__

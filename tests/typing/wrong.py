@@ -1,0 +1,191 @@
+"""Wrong programs: both type checkers must refuse each marked line. Checked by mypy and pyright, never run.
+
+Both are told to report an ignore that is not needed, so a line that a checker accepts is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from headrace import Items, Pipeline, Step, Stream, SyncRunner, pipeline, step, stream, zip_streams
+
+
+class Client: ...
+
+
+class Page: ...
+
+
+class Link: ...
+
+
+@step
+def urls(pages: int) -> Iterator[str]:
+    yield f"{pages}"
+
+
+@step
+def numbers(count: int) -> Iterator[int]:
+    yield from range(count)
+
+
+@step(max_in_flight=30)
+def fetch(url: str, client: Client) -> Page:
+    return Page()
+
+
+@step
+def get(url: str) -> Page:
+    return Page()
+
+
+@step
+def links(page: Page) -> Iterator[Link]:
+    yield Link()
+
+
+@step
+def titles(pages: Iterator[Page]) -> Iterator[str]:
+    yield ""
+
+
+@step
+def report(links: list[Link]) -> str:
+    return ""
+
+
+@step
+def count(links: Iterator[Link]) -> int:
+    return 0
+
+
+def add(left: int, right: int) -> int:
+    return left + right
+
+
+async def wait(seconds: float) -> Page:
+    return Page()
+
+
+@pipeline
+def pages_of(found: Iterator[str], client: Client) -> Stream[Page]:
+    return stream(found).map(fetch, client)
+
+
+@pipeline
+def total(count: int) -> int:
+    return 0
+
+
+# -- options -------------------------------------------------------------------------------------------------
+
+step("a", fn=add, max_in_flight="3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+step("a", fn=add, max_in_flight=2.5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+step("a", fn=add, max_in_flight=None)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+step("a", fn=add, executor="fork")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+step("a", fn=add, ordered="no")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+step("a", fn=add, retries=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+step("a", fn=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+step(3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+step(max_in_flight="3")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+step(name=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+get.options(max_in_flight="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+get.options(retries=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+get.options(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+# -- in a body -----------------------------------------------------------------------------------------------
+
+
+@pipeline
+def body(pages: int, client: Client) -> Stream[Page]:
+    found = urls(pages)
+    titles(numbers(pages))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    titles(found)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    titles(pages)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    get(found)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    report(found.map(get).flat_map(links))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    report(found.collect())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    urls("3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    urls()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    urls(3, 4)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    urls(page=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    found.map(fetch)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    found.map(fetch, client, client)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    found.map(fetch, 3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    found.map(fetch, klient=client)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    found.map(get, client)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    found.map(links)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    found.map(wait)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    found.map(3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    found.map()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    found.flat_map(len)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    found.flat_map(links)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    found.filter(links)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    found.filter(add, 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    found.batched("3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    found.collect(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    found.starmap(add)  # type: ignore[misc, arg-type]  # pyright: ignore[reportAttributeAccessIssue]
+    zip_streams(found, numbers(3)).starmap(add)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    zip_streams(numbers(3), numbers(3), numbers(3)).starmap(add)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    zip_streams(found)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    zip_streams(found, 3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    stream(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    stream(get(""))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    pages_of(numbers(3), client)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    pages_of(found)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    pages_of(found, client, 3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    pages_of(found, klient=client)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    found.title  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    len(found)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    found[0]  # type: ignore[index]  # pyright: ignore[reportIndexIssue]
+    found + found  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+    pages.map(get)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    return found  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+
+
+@pipeline
+def gives_a_stream(pages: int) -> str:
+    return urls(pages)  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+
+
+@pipeline
+def gives_a_list(pages: int) -> Stream[str]:
+    return urls(pages).collect()  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+
+
+pipeline(3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+pipeline("name")(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+# -- straight lines ------------------------------------------------------------------------------------------
+
+urls | links  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+urls | fetch  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+urls | titles  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+urls | add  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+urls | wait  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+urls | 3  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+urls | pages_of  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+get | str.upper  # type: ignore[misc]  # pyright: ignore[reportOperatorIssue]
+total | str.upper  # type: ignore[misc]  # pyright: ignore[reportOperatorIssue]
+urls | get | links | titles  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+(urls | get | links | count) | str.upper  # type: ignore[misc]  # pyright: ignore[reportOperatorIssue]
+get_line: Pipeline[[int], Stream[Link]] = urls | get  # type: ignore[operator]  # pyright: ignore[reportAssignmentType]
+
+# -- running -------------------------------------------------------------------------------------------------
+
+urls.run("3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+urls.run()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+urls.run(3, 4)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+urls.run(page=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+pages_of.run(iter([""]))  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+pages_of.run([1], Client())  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+total.iter(3)  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+get.iter("")  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+SyncRunner(observers=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+SyncRunner().execute(urls)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+SyncRunner().execute(urls, "3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+SyncRunner().execute(add, 1, 2)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+items: Items[int] = urls.iter(3)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+text: str = urls.run(3)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+wrong_step: Step[[int], str] = get  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
