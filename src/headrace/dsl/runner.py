@@ -41,8 +41,7 @@ class SyncRunner:
     """Runs pipelines in the calling thread, counts, and tells observers.
 
     Args:
-        observers: Functions that are called with each event: `RunStarted`, then `RunEnded`. One that raises
-        is
+        observers: Functions that are called with each event: `RunStarted`, then `RunEnded`. One that raises is
             logged and not called again; the run goes on.
 
     >>> from headrace import RunEnded, SyncRunner, step

@@ -129,15 +129,13 @@ def step(  # noqa: D417  # its arguments are those of the overloads
 ) -> Any:
     """Make a step: `@step`, `@step(max_in_flight=30)`, `@step("name")` or `step("name", fn=function)`.
 
-    A generator function, or one hinted `-> Iterator[T]`, gives a stream of `T`; any other function gives a
-    value.
+    A generator function, or one hinted `-> Iterator[T]`, gives a stream of `T`; any other function gives a value.
 
     Args:
         name: What the step is called in paths and messages; default: the function's own name.
         fn: The function, where `step` is not used as a decorator.
-        max_in_flight: How many items the step may be asked for that its consumer has not taken yet; default
-        1. concurrency: How many calls may run at once; default `max_in_flight`. With `executor="thread"`
-           only.
+        max_in_flight: How many items the step may be asked for that its consumer has not taken yet; default 1.
+        concurrency: How many calls may run at once, with `executor="thread"`; default `max_in_flight`.
         ordered: False: results of threads in the order in which they are ready, not in input order.
         executor: "inline" or "thread".
 

@@ -33,10 +33,10 @@ class Window:
     >>> window.begin() is None
     True
     >>> window.settle(second, Value("b"))
-    ... list(channel.branches[0].items)
+    >>> list(channel.branches[0].items)
     []
     >>> window.settle(first, Value("a"))
-    ... list(channel.branches[0].items)
+    >>> list(channel.branches[0].items)
     ['a', 'b']
     """
 
