@@ -8,7 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
-from headrace.dsl.trace import called_at, unbound
+from headrace.dsl.binding import unbound
+from headrace.dsl.handle import called_at
 from headrace.errors import ArgumentError, WiringError
 from headrace.graph.callee import Callee, runnable
 from headrace.graph.dag import Dag, Program

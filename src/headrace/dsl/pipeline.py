@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ParamSpec, Protocol, TypeGuard, TypeVar, cast, overload
 
+from headrace.dsl.binding import unbound
 from headrace.dsl.flow import Flow
+from headrace.dsl.handle import Handle, Value, called_at
 from headrace.dsl.step import Step, as_step, checked_name
 from headrace.dsl.stream import Stream, as_stream
-from headrace.dsl.trace import Handle, Trace, Value, called_at, current_trace, tracing, unbound
+from headrace.dsl.trace import Trace, current_trace, tracing
 from headrace.errors import HandleError, HintError, WiringError
 from headrace.graph.callee import Callee, Parameter, read, runnable
 from headrace.graph.check import check

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
 from headrace.dsl.flow import Flow
-from headrace.dsl.trace import Handle, called_at, current_trace
+from headrace.dsl.handle import Handle, called_at
+from headrace.dsl.trace import current_trace
 from headrace.errors import WiringError
 from headrace.graph.callee import BUILT_IN, name_of, place_of, read
 from headrace.graph.options import Executor, Options

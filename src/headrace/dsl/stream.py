@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterat
 from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 
 from headrace.dsl.flow import Flow
+from headrace.dsl.handle import Handle, Value, called_at, has_handle
 from headrace.dsl.step import Step, as_step
-from headrace.dsl.trace import Handle, Trace, Value, called_at, current_trace, has_handle
+from headrace.dsl.trace import Trace, current_trace
 from headrace.errors import HandleError, HintError, OptionError, WiringError
 from headrace.graph.callee import LAZY_NAMES
 from headrace.graph.dag import Kind
@@ -38,6 +39,14 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
     >>> shout.run(["to", "be", "!"])
     ['TO', 'BE']
     """
+
+    def _recorder(self) -> Trace:
+        """The trace of the body that is running, which must be the stream's own."""
+        trace = current_trace()
+        if trace is None:
+            self._misused("uses, after the body has ended,", "use it in the body only")
+        trace._check_own(self)
+        return trace
 
     def _what(self) -> str:
         return f"the stream of '{self._id}'"

@@ -1,52 +1,30 @@
 """Recording: what a pipeline body does with its handles becomes drafts of nodes.
 
-Lives here: the trace of one body, the handle of a value, and how a call's arguments become a node's inputs.
-Must not live here: checks that a compiled pipeline needs too (graph/check.py), or the syntax (step.py,
+Lives here: the trace of one body, and how a call becomes a node. Must not live here: handles (handle.py), which
+argument goes where (binding.py), checks that a compiled pipeline needs too (graph/check.py), or the syntax (step.py,
 stream.py, pipeline.py).
 """
 
 from __future__ import annotations
 
 import contextvars
-import functools
-import inspect
-import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import Any, Literal
 
+from headrace.dsl.binding import ITEM, bound, spread_hint
+from headrace.dsl.handle import Handle, Value, called_at, has_handle
 from headrace.errors import HandleError, HintError, WiringError
 from headrace.graph.callee import BUILT_IN, Callee
 from headrace.graph.dag import Kind
 from headrace.graph.draft import Draft, Given, Recording, Returns
-from headrace.graph.hints import (
-    bind_variables,
-    describe,
-    item_of,
-    iterates,
-    substitute,
-    takes_stream,
-    tuple_length,
-    tuple_of,
-)
+from headrace.graph.hints import bind_variables, describe, item_of, iterates, substitute, takes_stream
 from headrace.graph.options import Options
 
-__all__ = ["Handle", "Trace", "Value", "called_at", "current_trace", "tracing"]
+__all__ = ["Trace", "current_trace", "tracing"]
 
-PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
-NOT_THE_USERS = (PACKAGE, functools.__file__)  # cached_property calls back from functools
-ITEM = object()  # stands for the item in the arguments of a per-item call
 _current: contextvars.ContextVar[Trace | None] = contextvars.ContextVar("headrace trace", default=None)
-
-
-def called_at() -> str:
-    """File name and line of the innermost code that is not headrace's own."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(NOT_THE_USERS):
-        frame = frame.f_back
-    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
 
 
 def current_trace() -> Trace | None:
@@ -62,119 +40,6 @@ def tracing(trace: Trace) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
-
-
-OWN = ("_trace", "_id", "_hint")  # the attributes of a handle itself
-
-
-class Handle:
-    """What a pipeline body has in place of data: the node that will give it, and its type (or its items')."""
-
-    def __init__(self, trace: Trace, id: str, hint: Any) -> None:
-        self._trace = trace
-        self._id = id
-        self._hint = hint
-
-    def __repr__(self) -> str:
-        return f"<{self._what()}>"
-
-    def _recorder(self) -> Trace:
-        """The trace of the body that is running, which must be the handle's own."""
-        trace = current_trace()
-        if trace is None:
-            self._misused("uses, after the body has ended,", "use it in the body only")
-        trace._check_own(self)
-        return trace
-
-    def _what(self) -> str:
-        return f"the value of '{self._id}'"
-
-    def _misused(self, doing: str, fix: str) -> NoReturn:
-        raise HandleError(
-            f"pipeline '{self._trace.name}' ({called_at()}): {doing} {self._what()}, which is not there "
-            f"yet while the body is recorded; {fix}"
-        )
-
-    def __bool__(self) -> bool:
-        self._misused("branches on", "decide inside a step")
-
-    def __eq__(self, other: object) -> bool:
-        self._misused("compares", "compare inside a step")
-
-    __hash__ = object.__hash__
-
-    def __format__(self, _: str) -> str:
-        self._misused("formats", "build the text inside a step")
-
-    if not TYPE_CHECKING:  # to type checkers a handle has the attributes of its data, and no others
-
-        def __getattr__(self, name: str) -> Any:
-            if name.startswith("__") or name in OWN:
-                raise AttributeError(name)
-            self._misused(f"reads .{name} of", self._attribute_fix(name))
-
-        def __setattr__(self, name: str, value: object) -> None:
-            if name not in OWN:
-                self._misused(f"sets .{name} of", "set it inside a step")
-            object.__setattr__(self, name, value)
-
-    def _attribute_fix(self, name: str) -> str:
-        return "read it inside a step"
-
-
-def _refuse(symbol: str) -> Callable[..., Any]:
-    def refused(self: Handle, *_: object) -> NoReturn:
-        self._misused(f"uses {symbol} on", "do that inside a step")
-
-    return refused
-
-
-OPERATORS = {
-    "add": "+",
-    "sub": "-",
-    "mul": "*",
-    "truediv": "/",
-    "floordiv": "//",
-    "mod": "%",
-    "pow": "**",
-    "matmul": "@",
-    "and": "&",
-    "or": "|",
-    "xor": "^",
-    "lshift": "<<",
-    "rshift": ">>",
-}
-SYMBOLS = {
-    **{f"__{name}__": symbol for name, symbol in OPERATORS.items()},
-    **{f"__r{name}__": symbol for name, symbol in OPERATORS.items()},
-    **{f"__{name}__": symbol for name, symbol in {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "ne": "!="}.items()},
-    **{f"__{name}__": symbol for name, symbol in {"neg": "-", "pos": "+", "invert": "~", "abs": "abs()"}.items()},
-    **{f"__{name}__": f"{name}()" for name in ("len", "int", "float", "index", "complex", "round")},
-    "__getitem__": "[...]",
-    "__setitem__": "[...] =",
-    "__delitem__": "del [...]",
-    "__contains__": "in",
-    "__call__": "a call",
-    "__enter__": "with",
-    "__exit__": "with",
-    "__divmod__": "divmod()",
-}
-for _name, _symbol in SYMBOLS.items():
-    setattr(Handle, _name, _refuse(_symbol))
-
-
-class Value(Handle):
-    """The handle of a value that a step will give, or of a pipeline's parameter."""
-
-    def __iter__(self) -> Iterator[Any]:
-        self._misused("iterates", "use stream(...) on it, or iterate inside a step")
-
-    def _attribute_fix(self, name: str) -> str:
-        more = f", or write stream(...).{name} to make a stream of it" if name in STREAM_METHODS else ""
-        return f"read it inside a step{more}"
-
-
-STREAM_METHODS = ("map", "flat_map", "starmap", "filter", "batched", "collect")
 
 
 class Trace:
@@ -291,7 +156,7 @@ class Trace:
                     "because it takes a keyword only; make it positional, or give it a default (called at "
                     f"{self.here()})"
                 )
-        wanted = _spread_hint(callee, stream._hint)
+        wanted = spread_hint(callee, stream._hint)
         bindings: dict[Any, Any] = {}
         bind_variables(wanted, stream._hint, bindings)
         given = Given("*", "unpacked", stream._id, hint=stream._hint, wanted=substitute(wanted, bindings))
@@ -361,7 +226,7 @@ class Trace:
     ) -> tuple[Given, ...]:
         """The inputs of a call: each argument with the parameter that it goes to."""
         found = []
-        for name, hint, keyword, argument in _bound(callee, arguments, keywords, self.here()):
+        for name, hint, keyword, argument in bound(callee, arguments, keywords, self.here()):
             given = self._given(callee, name, hint, argument, stream)
             bind_variables(item_of(hint) if given.delivery == "stream" else hint, given.hint, bindings)
             found.append(replace(given, keyword=keyword))
@@ -407,79 +272,6 @@ class Trace:
         )
 
 
-def _spread_hint(callee: Callee, item: Any) -> Any:
-    """The tuple that a function takes when each item is spread over its parameters."""
-    if callee.signature is None:
-        return Any
-    parameters = callee.parameters.values()
-    hints = [parameter.hint for parameter in parameters if parameter.positional]
-    needed = sum(parameter.positional and parameter.required for parameter in parameters)
-    count = tuple_length(item)
-    if count is None or count < needed:
-        count = needed or len(hints)
-    if count > len(hints):
-        hints += [each.hint for each in parameters if each.kind is inspect.Parameter.VAR_POSITIONAL] * count
-    return tuple_of(tuple(hints[:count]))
-
-
-def _bound(
-    callee: Callee, arguments: tuple[Any, ...], keywords: Mapping[str, Any], place: str
-) -> Iterator[tuple[str, Any, bool, Any]]:
-    """Each argument with its parameter's name and hint, and whether it must be passed by keyword."""
-    if callee.signature is None:
-        yield from ((f"argument {index}", Any, False, argument) for index, argument in enumerate(arguments, 1))
-        yield from ((name, Any, True, argument) for name, argument in keywords.items())
-        return
-    try:
-        bound = callee.signature.bind(*arguments, **keywords)
-    except TypeError as error:
-        text = unbound(error, callee.signature, arguments, keywords)
-        raise WiringError(f"{callee}: {text} (called at {place})") from None
-    skipped = False
-    for name, parameter in callee.parameters.items():
-        if name not in bound.arguments:
-            skipped = True
-        elif parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-            for index, argument in enumerate(bound.arguments[name]):
-                yield f"{name}[{index}]", parameter.hint, False, argument
-        elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            for key, argument in bound.arguments[name].items():
-                yield key, parameter.hint, True, argument
-        else:
-            keyword = skipped or parameter.kind is inspect.Parameter.KEYWORD_ONLY
-            yield name, parameter.hint, keyword, bound.arguments[name]
-
-
-def unbound(error: TypeError, signature: inspect.Signature, arguments: Sequence[Any], keywords: Iterable[str]) -> str:
-    """Why these arguments cannot be bound, and what the parameters are."""
-    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.parameters.values())
-    unknown = [] if takes_any else [name for name in keywords if name not in signature.parameters]
-    text = f"got an unexpected keyword argument '{unknown[0]}'" if unknown else str(error)
-    item = ", the first from the stream" if arguments and arguments[0] is ITEM else ""
-    return f"{text}; it takes {shown_parameters(signature)}{item}"
-
-
-class _Shown(str):
-    """A hint in the text of a signature, without quotes around it."""
-
-    __repr__ = str.__str__
-
-
-def shown_parameters(signature: inspect.Signature) -> str:
-    """The parameters as they are written: `(url: str, retries: int = 3)`."""
-    parameters = [
-        parameter
-        if parameter.annotation is parameter.empty
-        else parameter.replace(annotation=_Shown(_as_written(parameter.annotation)))
-        for parameter in signature.parameters.values()
-    ]
-    return str(inspect.Signature(parameters))
-
-
-def _as_written(annotation: Any) -> str:
-    return annotation if isinstance(annotation, str) else describe(annotation)
-
-
 def _check_constant(callee: Callee, name: str, argument: object, place: str) -> None:
     """A handle inside a list or dict would never be replaced by its data."""
     if has_handle(argument):
@@ -488,13 +280,6 @@ def _check_constant(callee: Callee, name: str, argument: object, place: str) -> 
             f"{callee}: takes data as '{name}', got a {kind} with handles in it; "
             f"give each its own parameter, or build the {kind} in a step (called at {place})"
         )
-
-
-def has_handle(data: object) -> bool:
-    """Whether there is a handle in a list, tuple, set or dict, however deep."""
-    if isinstance(data, (list, tuple, set, frozenset)):
-        return any(isinstance(each, Handle) or has_handle(each) for each in data)
-    return isinstance(data, dict) and has_handle([*data.keys(), *data.values()])
 
 
 def _use(kind: Kind) -> str:

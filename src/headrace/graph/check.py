@@ -6,6 +6,7 @@ Each check takes the drafts and raises a `BuildError` that says where, what, got
 from __future__ import annotations
 
 import typing
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -83,12 +84,14 @@ def _check_joins(drafts: Drafts) -> None:
     the producer back. The same holds for a zip, which reads its streams at one pace, if one of them waits for
     the list.
     """
-    pulled: dict[str, frozenset[str]] = {}  # the streams that are pulled when this one is
+    readers = Counter(given.source for draft in drafts.values() for given in draft.inputs if given.delivery != "value")
+    pulled: dict[str, frozenset[str]] = {}  # the streams with several readers that are pulled when this one is
     gathered: dict[str, dict[str, str]] = {}  # stream -> the collect, on the way to this node, that wants all of it
     for draft in drafts.values():
         branches = [given.source for given in draft.inputs if given.source and given.delivery != "value"]
         awaited = [given.source for given in draft.inputs if given.source and given.delivery == "value"]
-        pulled[draft.id] = frozenset([draft.id]).union(*(pulled[source] for source in branches))
+        own = [draft.id] if readers[draft.id] > 1 else []
+        pulled[draft.id] = frozenset(own).union(*(pulled[source] for source in branches))
         gathered[draft.id] = {stream: id for one in (*branches, *awaited) for stream, id in gathered[one].items()}
         if draft.kind == "collect":
             gathered[draft.id] |= dict.fromkeys(pulled[branches[0]], draft.id)
