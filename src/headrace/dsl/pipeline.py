@@ -6,8 +6,9 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, ParamSpec, Protocol, TypeGuard, TypeVar, cast, overload
+
+import msgspec
 
 from headrace.dsl.binding import unbound
 from headrace.dsl.flow import Flow
@@ -379,7 +380,7 @@ COLLECTORS = (set, frozenset, dict, min, max)  # they take an iterable, but have
 
 
 def _without_result(callee: Callee) -> Callee:
-    return replace(callee, returns=Any, result=Any, streams=False)
+    return msgspec.structs.replace(callee, returns=Any, result=Any, streams=False)
 
 
 def pipeline_of_step(step: Step[Any, Any]) -> Pipeline[Any, Any]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, Literal
+
+import msgspec
 
 from headrace.dsl.binding import ITEM, bound, spread_hint
 from headrace.dsl.handle import Handle, Value, called_at, has_handle
@@ -229,8 +230,8 @@ class Trace:
         for name, hint, keyword, argument in bound(callee, arguments, keywords, self.here()):
             given = self._given(callee, name, hint, argument, stream)
             bind_variables(item_of(hint) if given.delivery == "stream" else hint, given.hint, bindings)
-            found.append(replace(given, keyword=keyword))
-        return tuple(replace(given, wanted=substitute(given.wanted, bindings)) for given in found)
+            found.append(msgspec.structs.replace(given, keyword=keyword))
+        return tuple(msgspec.structs.replace(given, wanted=substitute(given.wanted, bindings)) for given in found)
 
     def _given(self, callee: Callee, name: str, hint: Any, argument: Any, stream: Handle | None) -> Given:
         if argument is ITEM and stream is not None:

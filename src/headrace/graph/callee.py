@@ -16,8 +16,9 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Annotated, Any
+
+import msgspec
 
 from headrace.graph.hints import ITERATORS, REQUIRED, is_union, item_of, union
 
@@ -31,8 +32,7 @@ VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 LAZY_NAMES: dict[str, Any] = {kind.__name__: kind for kind in ITERATORS}
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(msgspec.Struct, frozen=True):
     """One parameter: its name, kind (as in `inspect`), resolved hint, and whether it has no default."""
 
     name: str
@@ -51,8 +51,7 @@ class Parameter:
         return self.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-@dataclass(frozen=True, slots=True)
-class Callee:
+class Callee(msgspec.Struct, frozen=True):
     """What is known about a function before it is called.
 
     `signature` is None where Python cannot tell (some built-ins). `returns` is the return hint as it is
@@ -89,7 +88,7 @@ def read(function: Callable[..., Any], name: str | None = None) -> Callee:
         for each in (signature.parameters.values() if signature else ())
     }
     if where == BUILT_IN and "iterable" in parameters:  # what `sum` and `sorted` say in place of a hint
-        parameters["iterable"] = replace(parameters["iterable"], hint=abc.Iterable)
+        parameters["iterable"] = msgspec.structs.replace(parameters["iterable"], hint=abc.Iterable)
     if isinstance(function, type):
         returns: Any = function
     else:
@@ -117,7 +116,7 @@ def runnable(callee: Callee) -> Callee:
         return callee
     only = inspect.Parameter("argument", inspect.Parameter.POSITIONAL_ONLY)
     parameters = {only.name: Parameter(only.name, only.kind, Any, True)}
-    return replace(callee, signature=inspect.Signature([only]), parameters=parameters)
+    return msgspec.structs.replace(callee, signature=inspect.Signature([only]), parameters=parameters)
 
 
 def name_of(function: Callable[..., Any]) -> str:

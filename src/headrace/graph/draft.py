@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import msgspec
 
 from headrace.graph.dag import Delivery, Kind
 from headrace.graph.options import Options
@@ -14,8 +15,7 @@ __all__ = ["Draft", "Given", "Recording", "Returns"]
 Returns = Literal["nothing", "value", "tuple", "stream"]
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(msgspec.Struct, frozen=True):
     """What one parameter was given: what the node `source` gives, or a constant.
 
     `hint` is the type of what arrives (of one item, if it arrives as a stream); `wanted` is the parameter's
@@ -31,8 +31,7 @@ class Given:
     wanted: Any = Any
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """One node as it was recorded. `where` is its function's place, `called` the line that recorded it."""
 
     id: str
@@ -44,15 +43,14 @@ class Draft:
     where: str = "built-in"
     called: str = ""
     inputs: tuple[Given, ...] = ()
-    options: Options = field(default_factory=Options)
+    options: Options = Options()
 
     def __str__(self) -> str:
         what = "parameter" if self.kind == "parameter" else "step"
         return f"{what} '{self.name}' ({self.called if self.where == 'built-in' else self.where})"
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+class Recording(msgspec.Struct, frozen=True):
     """Everything that one pipeline body recorded, and what it returned."""
 
     name: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
+
+import msgspec
 
 from headrace.errors import OptionError
 from headrace.graph.values import shown
@@ -14,8 +15,7 @@ Executor = Literal["inline", "thread"]
 EXECUTORS = ("inline", "thread")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """How a step runs.
 
     `max_in_flight` is in items: how far the step may be ahead of its consumer. `concurrency` is in calls at
@@ -39,11 +39,11 @@ class Options:
 
         Raises: OptionError: an unknown option, or a value that the option cannot have.
         """
-        known = [field.name for field in fields(self)]
+        known = [field.name for field in msgspec.structs.fields(self)]
         for name in changes:
             if name not in known:
                 raise OptionError(f"{owner}: there is no option {name!r}; the options are {', '.join(known)}")
-        changed = replace(self, **changes)
+        changed = msgspec.structs.replace(self, **changes)
         changed._check(owner)
         return changed
 
