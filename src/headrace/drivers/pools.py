@@ -11,33 +11,14 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import Any
 
-from headrace.engine.outcome import END, Ended, Failed, Outcome, Stopped, Value, capture
+from headrace.drivers.pulled import Mailbox, Pulled, next_outcome
+from headrace.engine.outcome import Ended, Failed, Outcome, Stopped, Value, capture
 
-__all__ = ["GeneratorThread", "Mailbox", "Server", "ThreadPool"]
+__all__ = ["GeneratorThread", "ThreadPool"]
 
 Open = Callable[[Callable[[Iterator[Any]], Iterator[Any]]], Iterator[Any]]
-
-
-class Mailbox(Protocol):
-    """How a thread reaches the run's own thread."""
-
-    def post(self, message: Callable[[], None]) -> None:
-        """Have `message` called in the run's own thread."""
-
-    def expect(self, messages: int) -> None:
-        """So many more messages (or fewer, if negative) will come without anything else happening first."""
-
-
-class Server(Protocol):
-    """Does one job after the other in the run's own thread; a job may wait."""
-
-    def do(self, job: Callable[[], None]) -> None:
-        """Do `job` when it is its turn."""
-
-    def kill(self) -> None:
-        """Stop the job that waits, and do no more."""
 
 
 class ThreadPool:
@@ -62,6 +43,9 @@ class ThreadPool:
         self.mailbox.expect(1)
         self.jobs.put((contextvars.copy_context(), call, done))
         self.begun.get()
+
+    def stop(self) -> None:
+        """Calls in threads cannot be stopped; `close` waits for them."""
 
     def close(self) -> None:
         """Wait for the calls that are running, and end the threads."""
@@ -90,131 +74,59 @@ class ThreadPool:
 
 
 class GeneratorThread:
-    """A thread that runs one generator, and resumes it once for each `ask`.
+    """A thread that runs one generator, and resumes it once for each ask."""
 
-    The generator's own inputs are pulled in the run's thread, by `server`: the generator asks for an item and waits.
-    """
-
-    def __init__(
-        self,
-        mailbox: Mailbox,
-        open: Open,
-        done: Callable[[Outcome], None],
-        heard: Callable[[], None],
-        failed: Callable[[BaseException], None],
-        server: Server,
-        label: str,
-    ) -> None:
-        self.mailbox = mailbox
+    def __init__(self, pulled: Pulled, open: Open, label: str) -> None:
+        self.pulled = pulled
+        self.post = pulled.mailbox.post
         self.open = open
-        self.done = done
-        self.heard = heard
-        self.failed = failed
-        self.server = server
         self.asks: SimpleQueue[bool] = SimpleQueue()
         self.replies: SimpleQueue[Outcome] = SimpleQueue()
-        self.pending = 0  # asks that are not answered
-        self.waiting = False  # for a reply
-        self.stopping = False
-        self.over = False
-        self.expected = False
         context = contextvars.copy_context()
         self.thread = threading.Thread(target=context.run, args=(self._work,), name=f"headrace {label}", daemon=True)
 
+    def begin(self) -> None:
+        """Begin to answer asks."""
+        self.thread.start()
+
     def ask(self) -> None:
-        """Have the thread resume the generator once more."""
-        if self.thread.ident is None:
-            self.thread.start()
-        self.pending += 1
-        self._expect()
+        """Resume the generator once more."""
         self.asks.put(True)
 
+    def reply(self, outcome: Outcome) -> None:
+        """The item that was requested."""
+        self.replies.put(outcome)
+
     def stop(self) -> None:
-        """Have the thread close the generator, and do not wait for it."""
-        if not self.stopping:
-            self.stopping = True
-            self.server.kill()
-            self.waiting = False
-            self._expect()
-            self.asks.put(False)
-            self.replies.put(Failed(Stopped()))
+        """Close the generator."""
+        self.asks.put(False)
+        self.replies.put(Failed(Stopped()))
 
     def close(self) -> None:
-        """Have the thread close the generator, and wait for that."""
-        self.stop()
-        if self.thread.ident is not None:
+        """Wait for the thread to end."""
+        if self.pulled.begun:
             self.thread.join()
-
-    def _expect(self) -> None:
-        """Keep the mailbox right about whether this thread will say something by itself."""
-        begun = self.thread.ident is not None and not self.over
-        expected = begun and not self.waiting and (self.pending > 0 or self.stopping)
-        self.mailbox.expect(expected - self.expected)
-        self.expected = expected
-
-    # -- in the thread -----------------------------------------------------------------------------------------
 
     def _work(self) -> None:
         iterator: Iterator[Any] = iter(())
         if self.asks.get():  # the first one opens it too
             opened = capture(self.open, self._remote)
             iterator = opened.value if isinstance(opened, Value) else _raising(opened.error)
-            self._answer(iterator)
-            while self.asks.get() and not self.stopping:
-                self._answer(iterator)
+            self.post(partial(self.pulled.answered, next_outcome(iterator)))
+            while self.asks.get() and not self.pulled.stopping:
+                self.post(partial(self.pulled.answered, next_outcome(iterator)))
         close = getattr(iterator, "close", None)
         closed = capture(close) if close else None
-        self.mailbox.post(partial(self._ended, closed))
-
-    def _answer(self, iterator: Iterator[Any]) -> None:
-        self.mailbox.post(partial(self._answered, self._resumed(iterator)))
-
-    def _resumed(self, iterator: Iterator[Any]) -> Outcome:
-        try:
-            return Value(next(iterator))
-        except StopIteration:
-            return END
-        except BaseException as error:
-            return Failed(error)
+        self.post(partial(self.pulled.ended, closed.error if isinstance(closed, Failed) else None))
 
     def _remote(self, items: Iterator[Any]) -> Iterator[Any]:
         """`items`, pulled in the run's own thread."""
-        while not self.stopping:
-            self.mailbox.post(partial(self._requested, items))
+        while not self.pulled.stopping:
+            self.post(partial(self.pulled.requested, items))
             reply = self.replies.get()
             if isinstance(reply, Ended):
                 return
             yield reply.unwrap()
-
-    # -- in the run's own thread -------------------------------------------------------------------------------
-
-    def _answered(self, outcome: Outcome) -> None:
-        self.pending -= 1
-        self._expect()
-        self.heard()
-        self.done(outcome)
-
-    def _requested(self, items: Iterator[Any]) -> None:
-        if self.stopping:
-            return  # it has its reply
-        self.waiting = True
-        self._expect()
-        self.heard()
-        self.server.do(partial(self._reply, items))
-
-    def _reply(self, items: Iterator[Any]) -> None:
-        outcome = self._resumed(items)
-        self.waiting = False
-        self._expect()
-        self.replies.put(outcome)
-        if isinstance(outcome, Failed) and isinstance(outcome.error, Stopped):
-            raise outcome.error
-
-    def _ended(self, closed: Outcome | None) -> None:
-        self.over = True
-        self._expect()
-        if isinstance(closed, Failed):
-            self.failed(closed.error)
 
 
 def _raising(error: BaseException) -> Iterator[Any]:

@@ -54,11 +54,11 @@ class Step(Flow[P, R_co]):
     (8, <step 'double'>)
     """
 
-    def __init__(self, function: Callable[P, R_co], name: str | None, options: Options) -> None:
+    def __init__(self, function: Callable[P, R_co], name: str, options: Options, changes: dict[str, Any]) -> None:
         self.function = function
         self.callee = read(function, name)
-        self.name = self.callee.name
-        self.settings = options
+        self.name = name
+        self.settings = options.changed(changes, f"step '{name}' ({_place(function)})", is_async=self.callee.is_async)
         functools.update_wrapper(self, function, updated=())
 
     def __repr__(self) -> str:
@@ -84,7 +84,7 @@ class Step(Flow[P, R_co]):
         values: dict[str, Any] = dict(changes)
         place = _place(self.function)
         name = checked_name(values.pop("name", self.name), place)
-        return Step(self.function, name, self.settings.changed(values, f"step '{name}' ({place})"))
+        return Step(self.function, name, self.settings, values)
 
     def _compiled(self) -> Program:
         from headrace.dsl.pipeline import pipeline_of_step
@@ -172,7 +172,7 @@ def _made(function: Any, name: str | None, options: dict[str, Any]) -> Step[Any,
         )
     place = _place(function)
     name = checked_name(name, place) if name is not None else name_of(function)
-    return Step(function, name, Options().changed(options, f"step '{name}' ({place})"))
+    return Step(function, name, Options(), options)
 
 
 def _place(function: Any) -> str:

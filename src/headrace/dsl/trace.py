@@ -7,7 +7,9 @@ stream.py, pipeline.py).
 
 from __future__ import annotations
 
+import collections.abc as abc
 import contextvars
+import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -25,6 +27,8 @@ from headrace.graph.options import Options
 
 __all__ = ["Trace", "current_trace", "tracing"]
 
+SYNC = (abc.Iterator, abc.Iterable)
+ASYNC = (abc.AsyncIterator, abc.AsyncIterable)
 _current: contextvars.ContextVar[Trace | None] = contextvars.ContextVar("headrace trace", default=None)
 
 
@@ -190,11 +194,7 @@ class Trace:
         inputs: tuple[Given, ...],
         result: Any,
     ) -> Handle:
-        if callee.is_async:
-            raise WiringError(
-                f"{callee}: is async, and this version runs plain functions and generators only; "
-                f"make it a plain function (called at {self.here()})"
-            )
+        self._check_colour(callee, inputs)
         gives: Literal["value", "stream"] = "value" if kind == "value" else "stream"
         if options.executor == "thread" and kind in ("value", "flat_map"):
             raise WiringError(
@@ -214,6 +214,17 @@ class Trace:
             options,
         )
         return self.add(draft)
+
+    def _check_colour(self, callee: Callee, inputs: tuple[Given, ...]) -> None:
+        """A stream is read with `for` in a plain function, and with `async for` in an async one."""
+        for given in inputs:
+            wanted = typing.get_origin(given.wanted) or given.wanted
+            if given.delivery == "stream" and wanted in (SYNC if callee.is_async else ASYNC):
+                is_async, other = ("async", "AsyncIterator") if callee.is_async else ("a plain function", "Iterator")
+                raise HintError(
+                    f"{callee}: is {is_async}, got the hint {describe(given.wanted)} for '{given.parameter}'; "
+                    f"hint it as {other}[{describe(item_of(given.wanted))}] (called at {self.here()})"
+                )
 
     # -- arguments -------------------------------------------------------------------------------------------
 

@@ -100,7 +100,7 @@ def read(function: Callable[..., Any], name: str | None = None) -> Callee:
         signature=signature,
         parameters=parameters,
         returns=returns,
-        result=item_of(returns) if streams else returns,
+        result=item_of(returns) if streams else _awaited(returns),
         streams=streams,
         is_async=_is_async(plain, returns),
     )
@@ -174,11 +174,17 @@ def _gives_stream(function: Any, returns: Any) -> bool:
 def _is_async(function: Any, returns: Any) -> bool:
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         return True
-    return (typing.get_origin(returns) or returns) in (
-        abc.AsyncIterator,
-        abc.AsyncIterable,
-        abc.AsyncGenerator,
-    )
+    kinds = (abc.AsyncIterator, abc.AsyncIterable, abc.AsyncGenerator, *AWAITABLE)
+    return (typing.get_origin(returns) or returns) in kinds
+
+
+AWAITABLE = (abc.Coroutine, abc.Awaitable)
+
+
+def _awaited(returns: Any) -> Any:
+    """What comes of awaiting a result that is hinted as awaitable."""
+    arguments = typing.get_args(returns)
+    return (arguments[-1] if arguments else Any) if typing.get_origin(returns) in AWAITABLE else returns
 
 
 # -- annotations ---------------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     max_in_flight: int
     concurrency: int
     ordered: bool
-    executor: Literal["inline", "thread"]
+    executor: Literal["inline", "thread", "async"]
     level: int
     stage: int | None
 
@@ -129,11 +129,13 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """A maximal linear run of nodes that is composed natively, and how its last node hands over.
 
-    `fiber` is true where the stage must be able to wait without holding up whoever takes its items.
+    `executor` says where it runs: on the run's own thread, in threads, or in asyncio tasks. `fiber` is true where the
+    stage must be able to wait without holding up whoever takes its items.
     """
 
     nodes: tuple[str, ...]
     handoff: Handoff
+    executor: Literal["inline", "thread", "async"] = "inline"
     fiber: bool = False
 
 

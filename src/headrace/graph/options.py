@@ -11,7 +11,7 @@ from headrace.graph.values import shown
 
 __all__ = ["Executor", "Options"]
 
-Executor = Literal["inline", "thread"]
+Executor = Literal["inline", "thread"]  # what a user may ask for
 EXECUTORS = ("inline", "thread")
 
 
@@ -25,7 +25,7 @@ class Options(msgspec.Struct, frozen=True):
     max_in_flight: int = 1
     concurrency: int | None = None
     ordered: bool = True
-    executor: Executor = "inline"
+    executor: Executor | Literal["async"] = "inline"
 
     @property
     def calls_at_once(self) -> int:
@@ -34,8 +34,8 @@ class Options(msgspec.Struct, frozen=True):
             return 1
         return self.max_in_flight if self.concurrency is None else self.concurrency
 
-    def changed(self, changes: dict[str, Any], owner: str) -> Options:
-        """A copy with `changes`, checked.
+    def changed(self, changes: dict[str, Any], owner: str, *, is_async: bool = False) -> Options:
+        """A copy with `changes`, checked. The calls of an async function overlap by themselves.
 
         Raises: OptionError: an unknown option, or a value that the option cannot have.
         """
@@ -44,12 +44,22 @@ class Options(msgspec.Struct, frozen=True):
             if name not in known:
                 raise OptionError(f"{owner}: there is no option {name!r}; the options are {', '.join(known)}")
         changed = msgspec.structs.replace(self, **changes)
+        if is_async:
+            changed = changed._of_async(owner)
         changed._check(owner)
         return changed
 
+    def _of_async(self, owner: str) -> Options:
+        if self.executor == "thread":
+            raise OptionError(
+                f"{owner}: executor='thread' is for plain functions, got an async one, whose calls overlap by "
+                "themselves; leave the option out"
+            )
+        return msgspec.structs.replace(self, executor="async") if self.executor == "inline" else self
+
     def _check(self, owner: str) -> None:
         _check_count(owner, "max_in_flight", self.max_in_flight)
-        if self.executor not in EXECUTORS:
+        if self.executor not in (*EXECUTORS, "async"):
             raise OptionError(f"{owner}: executor must be 'inline' or 'thread', got {shown(self.executor)}")
         if not isinstance(self.ordered, bool):
             raise OptionError(f"{owner}: ordered must be True or False, got {shown(self.ordered)}")

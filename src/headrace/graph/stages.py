@@ -5,24 +5,24 @@ their own. Must not live here: how a stage runs.
 
 The rules:
 
-1. A node joins its producer's stage if it is that producer's only consumer, reads no other stream, both run
-   inline and the producer has one item in flight.
-2. A stage hands over through a channel if it has several consumers, several items in flight, or runs in
-   threads.
-3. A stage that fills a channel and may itself have to wait gets a fiber, so that no consumer's wait is
-   another's.
-4. Generators nested deeper than `MAX_DEPTH` are cut, and the part below the cut gets a fiber: Python's
-   recursion limit holds for each fiber by itself.
+1. A node joins its producer's stage if it is that producer's only consumer, reads no other stream, runs where the
+   producer runs and the producer has one item in flight. Plain per-item steps, `collect` and `drain` run anywhere.
+2. A stage hands over through a channel if it has several consumers, several items in flight, or runs elsewhere: in
+   threads, or in an asyncio task.
+3. A stage that fills a channel and may itself have to wait gets a fiber, so that no consumer's wait is another's.
+4. Generators nested deeper than `MAX_DEPTH` are cut, and the part below the cut gets a fiber: Python's recursion
+   limit holds for each fiber by itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from headrace.graph.dag import Handoff, Node, Stage
 
-__all__ = ["PER_ITEM", "cut"]
+__all__ = ["PER_ITEM", "calls_overlap", "cut"]
 
 PER_ITEM = frozenset({"map", "flat_map", "filter"})
 MAX_DEPTH = 100
@@ -30,11 +30,18 @@ MAX_DEPTH = 100
 
 def cut(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[Stage, ...]:
     """The stages of `nodes`, which are in topological order; `outputs` are read by the caller of the run."""
-    cutter = _Cutter(_consumer_counts(nodes, outputs))
+    cutter = _Cutter(_consumer_counts(nodes, outputs), frozenset(outputs))
     for node in nodes:
         if node.kind != "parameter":
             cutter.place(node)
     return tuple(growing.frozen() for growing in cutter.stages)
+
+
+def calls_overlap(node: Node) -> bool:
+    """Whether the node's calls for several items may run at the same time."""
+    if node.kind not in ("map", "filter") or node.executor == "inline":
+        return False
+    return node.executor == "thread" or node.max_in_flight > 1
 
 
 def _consumer_counts(nodes: Sequence[Node], outputs: Iterable[str]) -> dict[str, int]:
@@ -53,6 +60,7 @@ class _Growing:
 
     nodes: list[Node] = field(default_factory=list)
     consumers: int = 0
+    only_caller: bool = False  # the caller of the run is the only consumer
     depth: int = 0  # native generators nested below its consumer, on the same stack
     waits: bool = False  # pulling it may have to wait for something else
     deep: bool = False  # cut for its depth
@@ -62,36 +70,49 @@ class _Growing:
         return self.nodes[-1]
 
     @property
-    def joinable(self) -> bool:
-        """Whether a consumer may pull the stage's iterator itself."""
-        return self.consumers == 1 and self.last.max_in_flight == 1 and self.last.executor == "inline"
+    def executor(self) -> Literal["inline", "thread", "async"]:
+        return self.nodes[0].executor
 
     @property
-    def threaded(self) -> bool:
-        return self.last.executor == "thread"
+    def joinable(self) -> bool:
+        """Whether a consumer of the same kind may pull the stage's iterator itself."""
+        return self.consumers == 1 and self.last.max_in_flight == 1 and self.executor != "thread"
+
+    @property
+    def direct(self) -> bool:
+        """Whether the one consumer, wherever it runs, pulls the stage's iterator itself."""
+        return self.joinable and not self.deep and (self.executor == "inline" or self.only_caller)
 
     @property
     def fiber(self) -> bool:
         if self.last.gives == "value":
             return False
-        if self.threaded and self.last.kind not in PER_ITEM:  # its inputs are pulled for the thread
+        if self.executor != "inline" and not calls_overlap(self.last):  # its inputs are pulled for it
             return bool(self.nodes[0].stream_edges)
-        return self.deep or (self.waits and not self.joinable)
+        return self.deep or (self.waits and not self.direct)
 
     @property
     def makes_wait(self) -> bool:
         """Whether a consumer may have to wait for something that other code must do first."""
-        return self.waits or self.consumers > 1 or self.threaded or self.fiber
+        return self.waits or self.consumers > 1 or self.executor != "inline" or self.fiber
+
+    def takes(self, node: Node) -> bool:
+        """Whether that node, the only consumer, may run where this stage runs."""
+        if self.executor == "async":
+            anywhere = node.kind in PER_ITEM or node.kind in ("collect", "drain")
+            return (node.executor == "async" and not calls_overlap(node)) or (node.executor == "inline" and anywhere)
+        return node.executor == "inline"
 
     def frozen(self) -> Stage:
-        channel = self.deep or not self.joinable
-        handoff: Handoff = "value" if self.last.gives == "value" else "channel" if channel else "direct"
-        return Stage(nodes=tuple(node.id for node in self.nodes), handoff=handoff, fiber=self.fiber)
+        handoff: Handoff = "value" if self.last.gives == "value" else "direct" if self.direct else "channel"
+        ids = tuple(node.id for node in self.nodes)
+        return Stage(nodes=ids, handoff=handoff, executor=self.executor, fiber=self.fiber)
 
 
 class _Cutter:
-    def __init__(self, consumers: dict[str, int]) -> None:
+    def __init__(self, consumers: dict[str, int], outputs: frozenset[str]) -> None:
         self.consumers = consumers
+        self.outputs = outputs
         self.stages: list[_Growing] = []
         self.stage_of: dict[str, _Growing] = {}
         self.late: set[str] = set()  # values that are there only after a stream was read
@@ -102,6 +123,7 @@ class _Cutter:
         stage.depth += not (node.kind == "map" and stage.nodes and stage.last.kind in PER_ITEM)
         stage.nodes.append(node)
         stage.consumers = self.consumers[node.id]
+        stage.only_caller = stage.consumers == 1 and node.id in self.outputs
         late = any(edge.source in self.late for edge in node.value_edges)
         if node.gives == "value":
             if late or producers:
@@ -111,7 +133,7 @@ class _Cutter:
         self.stage_of[node.id] = stage
 
     def _joined(self, node: Node, producers: list[_Growing]) -> _Growing | None:
-        if len(producers) != 1 or not producers[0].joinable or node.executor != "inline":
+        if len(producers) != 1 or not producers[0].joinable or not producers[0].takes(node):
             return None
         return producers[0] if producers[0].depth < MAX_DEPTH else None
 
