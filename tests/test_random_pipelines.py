@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headrace import DeadlockError, LengthError, SyncRunner, pipeline, step, zip_streams
+from headrace.engine.lines import Lines
 
 PLENTY = 100
 
@@ -197,3 +199,22 @@ def test_result_is_that_of_plain_python(generated: tuple[list[Op], int, int]) ->
     bounds = {node.id: node.max_in_flight for node in bounded.dag.nodes}
     for edge in events[-1].report.edges:
         assert edge.highest_in_flight <= bounds[edge.source]
+
+
+@given(pipelines())
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_express_taps_change_nothing(generated: tuple[list[Op], int, int]) -> None:
+    """The shortcut and the general loop give the same result, the same counts, and lock up in the same pipelines."""
+    ops, count, source_bound = generated
+    ops = [replace(op, thread=False) for op in ops]
+
+    def done() -> Any:
+        events: list[Any] = []
+        pipeline = built(ops, source_bound, plenty=False)
+        result = outcome(lambda: SyncRunner(observers=[events.append]).execute(pipeline, count).result)
+        return result, None if isinstance(result, type) else events[-1].report
+
+    with_express = done()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Lines, "_waits_here_only", lambda self, id: False)
+        assert done() == with_express

@@ -166,6 +166,10 @@ class Flow(ABC, Generic[P, R]):
     @overload
     def __or__(self: Flow[P, Stream[A]], other: Callable[[object], B], /) -> Pipeline[P, Stream[B]]: ...
     @overload
+    def __or__(
+        self: Flow[P, Stream[A]], other: Callable[[Stream[A]], Iterator[B] | AsyncIterator[B]], /
+    ) -> Pipeline[P, Stream[B]]: ...
+    @overload
     def __or__(self: Flow[P, Stream[A]], other: Callable[[Stream[A]], B], /) -> Pipeline[P, B]: ...
     @overload
     def __or__(

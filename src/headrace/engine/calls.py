@@ -58,9 +58,10 @@ class Calls:
         self.blame.codes[node.id] = made.gi_code
         return made
 
-    def loop(self, nodes: Sequence[Node], items: Iterator[Any]) -> Iterator[Any]:
-        """One generator for a run of per-item nodes."""
-        return fuse(items, [node.kind for node in nodes], [self.of_item(node) for node in nodes], _Tally(self, nodes))
+    def loop(self, nodes: Sequence[Node], items: Iterator[Any], *, collect: bool = False) -> Any:
+        """One generator for a run of per-item nodes; with `collect`, a list of all that comes out."""
+        kinds, functions = [node.kind for node in nodes], [self.of_item(node) for node in nodes]
+        return fuse(items, kinds, functions, _Tally(self, nodes), collect=collect)
 
     def of_item(self, node: Node) -> Callable[[Any], Any]:
         """The step's function as a function of one item."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import islice, repeat, starmap
+from itertools import islice
 from typing import Any
 
 from headrace.engine.outcome import END, Ended, Failed
@@ -223,46 +223,48 @@ def _in_runs(
     """Many items in a row, as long as it is known that nothing changes.
 
     While another branch is the fullest, all that wait here can be handed over before anyone has to be asked. While
-    this one is, it is known how many times one item is asked for and one handed over before another is as full.
+    this one is, it is known how many times one item is asked for and one handed over before another is as full. What
+    is asked for in such a run goes into the branches at its end: nobody looks before.
     """
     channel, items, capacity = branch.channel, branch.items, branch.channel.capacity
-    take, wait = items.popleft, None
+    wait: Wait | None = None
     try:
         while True:
-            stores = channel.stores
-            fullest = max([len(store) for store in stores if store is not items], default=0)
+            fullest = max([len(store) for store in channel.stores if store is not items], default=0)
+            room = capacity - max(fullest, len(items))
+            if room > 0 and channel.ended is None:
+                _ask(channel, source, room, failed)
+                fullest = max([len(store) for store in channel.stores if store is not items], default=0)
             own = len(items)
-            if own < capacity and fullest < capacity and channel.ended is None:
-                count = capacity - max(fullest, own)
-                _ask(channel, source, count, failed)
-                fullest, own = fullest + count if len(stores) > 1 else 0, len(items)
             if own > branch.peak:
                 branch.peak = own
-            if own == capacity and fullest < capacity and channel.ended is None:
-                yield take()
-                before = channel.produced
-                times = capacity - fullest if len(stores) > 1 else None  # None: until the source ends
-                try:
-                    for item in islice(source, times):
-                        channel.produced += 1
-                        for store in stores:
-                            store.append(item)
-                        yield take()
-                except Exception as error:
-                    failed(error)
-                    channel.end(Failed(error))
-                else:
-                    if channel.produced - before != times:
-                        channel.end()
-                if channel.waiting:
-                    channel.wake()
-            elif own:
-                yield from starmap(take, repeat((), own))
-            elif channel.ended is not None:
-                break
-            else:
+            if not own:
+                if channel.ended is not None:
+                    break
                 wait = wait or waiter()
                 wait()
+                continue
+            waiting_here = iter(tuple(items))
+            items.clear()
+            asked: list[Any] = []
+            times = min(capacity - fullest, own - 1) if own == capacity and channel.ended is None else 0
+            try:
+                if times > 0:
+                    yield next(waiting_here)
+                    keep = asked.append
+                    for item, oldest in zip(islice(source, times), waiting_here, strict=False):
+                        keep(item)
+                        yield oldest
+                    if len(asked) < times:
+                        channel.end()
+                else:
+                    yield from waiting_here
+            except Exception as error:
+                failed(error)
+                channel.end(Failed(error))
+            finally:
+                items.extend(waiting_here)
+                _put(channel, asked)
     finally:
         branch.close()
     channel.raise_failure()
@@ -270,18 +272,23 @@ def _in_runs(
 
 def _ask(channel: Channel, source: Iterator[Any], count: int, failed: Callable[[BaseException], None]) -> None:
     """Ask for `count` items, for which there is room in every branch."""
-    stores = channel.stores
-    before = channel.produced
+    asked: list[Any] = []
     try:
         for item in islice(source, count):
-            channel.produced += 1
-            for store in stores:
-                store.append(item)
+            asked.append(item)  # noqa: PERF402  # what came before a failure counts
     except Exception as error:
         failed(error)
         channel.end(Failed(error))
     else:
-        if channel.produced - before < count:
+        if len(asked) < count:
             channel.end()
+    _put(channel, asked)
+
+
+def _put(channel: Channel, items: list[Any]) -> None:
+    """Store items that were asked for, in every open branch."""
+    channel.produced += len(items)
+    for store in channel.stores:
+        store.extend(items)
     if channel.waiting:
         channel.wake()

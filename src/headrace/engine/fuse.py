@@ -1,39 +1,44 @@
-"""The per-item loop: consecutive per-item steps become one generator that calls one function after another.
+"""The per-item loop: consecutive per-item steps become one loop that calls one function after another.
 
 Lives here: the text of that loop, and the reading of its line numbers. The loop is written out as Python source with
 one line a step and compiled for each use, as `attrs` does for `__init__`: every call has its own place in the
 bytecode, so the interpreter specialises it, and the line on which an exception came up is the step that failed. For
-`map(a)`, `filter(b)`, `flat_map(c)` the text is:
+map, map, filter, flat_map, map the text is:
 
-    def loop(items, over, failed, f0, f1, f2):
+    def loop(items, over, failed, f0, f1, f2, f3, f4):
      n0 = n1 = n2 = 0
      try:
-      for item in items:
-       n0 += 1
-       item = f0(item)
-       if not f1(item): continue
+      for n0, item in enumerate(items, 1):
+       item = f1(
+         f0(
+         item))
+       if not f2(item): continue
        n1 += 1
-       for item in f2(item):
+       for item in f3(item):
         n2 += 1
+        item = f4(
+          item)
         yield item
      except BaseException as error:
       raise failed(error, (n0, n1, n2, ))
      over((n0, n1, n2, ))
 
 A counter stands at the entrance and behind each `filter` and `flat_map`: all that lies between two counters saw the
-same number of items.
+same number of items. A loop whose items are only collected appends to a list in place of its `yield`; if it is all
+`map`, the length of that list is the count.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple, Protocol
 
 __all__ = ["Fused", "Tally", "fuse"]
 
 MAX_NESTED = 15  # Python allows 20 nested blocks, and every flat_map is one
+MAX_CALLS = 20  # calls in one expression; its parser allows some 100
 
 
 class Tally(Protocol):
@@ -54,12 +59,20 @@ class Fused(NamedTuple):
     code: CodeType
     step_of_line: dict[int, int]
     counters: tuple[int, ...]  # for each step, and for the output: the counter in front of it
+    counts_results: bool  # and not the item that fails
 
 
 def fuse(
-    items: Iterable[Any], kinds: Sequence[str], functions: Sequence[Callable[..., Any]], tally: Tally
-) -> Iterator[Any]:
+    items: Iterable[Any],
+    kinds: Sequence[str],
+    functions: Sequence[Callable[..., Any]],
+    tally: Tally,
+    *,
+    collect: bool = False,
+) -> Any:
     """A generator that sends each of `items` through `functions`; `kinds` are "map", "filter" or "flat_map".
+
+    With `collect`, a list of all that comes out.
 
     >>> class Print:
     ...     def counted(self, numbers):
@@ -71,8 +84,8 @@ def fuse(
     counts [4, 2, 2]
     ['1', '3']
     """
-    fused = _fused(tuple(kinds))
-    loop = FunctionType(fused.code.replace(), {"BaseException": BaseException})
+    fused = _fused(tuple(kinds), collect)
+    loop = FunctionType(fused.code.replace(), {"BaseException": BaseException, "enumerate": enumerate, "len": len})
 
     def numbers_of(counters: Sequence[int], failed_at: int | None) -> list[int]:
         numbers = [counters[index] for index in fused.counters]
@@ -88,45 +101,84 @@ def fuse(
     def failed(error: BaseException, counters: Sequence[int]) -> BaseException:
         traceback = error.__traceback__
         index = fused.step_of_line.get(traceback.tb_lineno) if traceback else None
+        if fused.counts_results and index is not None:
+            counters = [counters[0] + 1]
         numbers = numbers_of(counters, index)
         tally.counted(numbers)
         return error if index is None else tally.failed(error, index, numbers)
 
-    result: Iterator[Any] = loop(items, over, failed, *functions)
-    return result
+    return loop(items, over, failed, *functions)
 
 
 @functools.lru_cache(maxsize=256)
-def _fused(kinds: tuple[str, ...]) -> Fused:
-    lines = [
-        f"def loop({', '.join(['items', 'over', 'failed', *(f'f{i}' for i in range(len(kinds)))])}):",
-        f" {' = '.join(f'n{i}' for i in range(1 + sum(kind != 'map' for kind in kinds)))} = 0",
-        " try:",
-        "  for item in items:",
-        "   n0 += 1",
-    ]
-    indent, counter, counters, step_of_line = "   ", 0, [], {}
+def _fused(kinds: tuple[str, ...], collect: bool) -> Fused:
+    text = _Text(kinds, collect)
     for index, kind in enumerate(kinds):
-        counters.append(counter)
-        step_of_line[len(lines) + 1] = index
+        text.step(index, kind)
+    return text.compiled()
+
+
+class _Text:
+    """The text of a loop as it is written."""
+
+    def __init__(self, kinds: Sequence[str], collect: bool) -> None:
+        self.collect = collect
+        self.counts_results = collect and all(kind == "map" for kind in kinds)
+        names = [f"n{index}" for index in range(1 + sum(kind != "map" for kind in kinds))]
+        self.seen = "(len(out), )" if self.counts_results else f"({''.join(f'{name}, ' for name in names)})"
+        functions = [f"f{index}" for index in range(len(kinds))]
+        self.lines = [f"def loop({', '.join(['items', 'over', 'failed', *functions])}):"]
+        if collect:
+            self.lines += [" out = []", " append = out.append"]
+        counted = "item in items" if self.counts_results else "n0, item in enumerate(items, 1)"
+        self.lines += [f" {' = '.join(names)} = 0", " try:", f"  for {counted}:"]
+        self.indent = "   "
+        self.counter = 0
+        self.counters: list[int] = []
+        self.maps: list[int] = []  # to be called in one expression
+        self.step_of_line: dict[int, int] = {}
+
+    def step(self, index: int, kind: str) -> None:
+        """One more step."""
+        self.counters.append(self.counter)
         if kind == "map":
-            lines.append(f"{indent}item = f{index}(item)")
-            continue
-        counter += 1
+            if len(self.maps) == MAX_CALLS:
+                self._call_maps("item = ", "")
+            self.maps.append(index)
+            return
+        if self.maps:
+            self._call_maps("item = ", "")
+        self.step_of_line[len(self.lines) + 1] = index
         if kind == "filter":
-            lines.append(f"{indent}if not f{index}(item): continue")
+            self.lines.append(f"{self.indent}if not f{index}(item): continue")
         else:
-            lines.append(f"{indent}for item in f{index}(item):")
-            indent += " "
-        lines.append(f"{indent}n{counter} += 1")
-    counters.append(counter)
-    seen = f"({''.join(f'n{i}, ' for i in range(counter + 1))})"
-    lines += [
-        f"{indent}yield item",
-        " except BaseException as error:",
-        f"  raise failed(error, {seen})",
-        f" over({seen})",
-    ]
-    module = compile("\n".join(lines), "<headrace loop>", "exec")
-    code = next(constant for constant in module.co_consts if isinstance(constant, CodeType))
-    return Fused(code, step_of_line, tuple(counters))
+            self.lines.append(f"{self.indent}for item in f{index}(item):")
+            self.indent += " "
+        self.counter += 1
+        self.lines.append(f"{self.indent}n{self.counter} += 1")
+
+    def compiled(self) -> Fused:
+        """The code of the whole loop."""
+        self.counters.append(self.counter)
+        if self.collect:
+            self._call_maps("append(", ")")
+        else:
+            if self.maps:
+                self._call_maps("item = ", "")
+            self.lines.append(f"{self.indent}yield item")  # on a line of its own: what is raised here is no step's
+        self.lines += [" except BaseException as error:", f"  raise failed(error, {self.seen})", f" over({self.seen})"]
+        if self.collect:
+            self.lines.append(" return out")
+        module = compile("\n".join(self.lines), "<headrace loop>", "exec")
+        code = next(constant for constant in module.co_consts if isinstance(constant, CodeType))
+        return Fused(code, self.step_of_line, tuple(self.counters), self.counts_results)
+
+    def _call_maps(self, before: str, after: str) -> None:
+        """One expression, with a line for each call, the outermost first."""
+        opening = before
+        for index in reversed(self.maps):
+            self.step_of_line[len(self.lines) + 1] = index
+            self.lines.append(f"{self.indent}{opening}f{index}(")
+            opening = "  "
+        self.lines.append(f"{self.indent}{opening}item{')' * len(self.maps)}{after}")
+        self.maps.clear()

@@ -90,12 +90,34 @@ class Lines:
         self._open_above([output])
         return self._read("", _to_caller(output))
 
+    def listed(self) -> list[Any]:
+        """All that the caller of the run reads."""
+        output = self.dag.outputs[0]
+        stage = self.stages[output]
+        if stage.handoff != "direct":
+            return list(self.items())
+        nodes = [self.nodes[id] for id in stage.nodes]
+        self._open_above([edge.source for edge in nodes[0].stream_edges])
+        return self._collected(nodes, "", _to_caller(output))
+
     def result(self, node: Node) -> Any:
         """Run the stage that ends in the value `node`, here and now."""
         nodes = [self.nodes[id] for id in self.stages[node.id].nodes]
         self._open_above([edge.source for edge in nodes[0].stream_edges])
+        if node.kind == "collect" and len(nodes) > 1:
+            return self._collected(nodes[:-1], node.id, node.stream_edges[0])
         items = self._composed(nodes[:-1]) if len(nodes) > 1 else None
         return self.calls.value(node, self._streams(node, items))
+
+    def _collected(self, nodes: list[Node], target: str, edge: Edge) -> list[Any]:
+        """All that a line of nodes gives; if it ends in per-item steps, straight from their loop."""
+        run = per_item_run(nodes[::-1])[::-1]
+        if not run:
+            return list(self._counted(self._composed(nodes), target, edge))
+        before = nodes[: -len(run)]
+        streams = self._streams(run[0], self._composed(before) if before else None)
+        collected: list[Any] = self.calls.loop(run, streams[run[0].stream_edges[0].parameter], collect=True)
+        return collected
 
     def waits(self) -> list[object]:
         """What is waited for: branches for an item, edges for a value."""

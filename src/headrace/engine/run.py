@@ -127,7 +127,7 @@ class Execution:
 
     def _listed(self) -> list[Any]:
         self._finish_in_turn()
-        return list(self.lines.items()) if self.failure is None else []
+        return self.lines.listed() if self.failure is None else []
 
     def _items_in_fibers(self) -> Iterator[Any]:
         self._start_fibers()

@@ -39,7 +39,7 @@ class Options(msgspec.Struct, frozen=True):
 
         Raises: OptionError: an unknown option, or a value that the option cannot have.
         """
-        known = [field.name for field in msgspec.structs.fields(self)]
+        known = self.__struct_fields__
         for name in changes:
             if name not in known:
                 raise OptionError(f"{owner}: there is no option {name!r}; the options are {', '.join(known)}")
