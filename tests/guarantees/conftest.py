@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,23 @@ def run_counted(pipeline: Any, *arguments: Any) -> Any:
     return SyncRunner().execute(pipeline, *arguments).result
 
 
-RUNNERS: dict[str, Callable[..., Any]] = {"sync": run, "sync, counted": run_counted}
+def run_async(pipeline: Any, *arguments: Any) -> Any:
+    return asyncio.run(pipeline.arun(*arguments))
+
+
+def run_within_loop(pipeline: Any, *arguments: Any) -> Any:
+    async def main() -> Any:
+        return pipeline.run(*arguments)
+
+    return asyncio.run(main())
+
+
+RUNNERS: dict[str, Callable[..., Any]] = {
+    "sync": run,
+    "sync, counted": run_counted,
+    "async": run_async,
+    "sync, within a running loop": run_within_loop,
+}
 
 
 @pytest.fixture(params=RUNNERS.values(), ids=RUNNERS.keys())

@@ -83,7 +83,7 @@ def test_3_1_first_of_several_steps_that_are_one_function_is_named(run_pipeline:
     assert caught.value.__notes__[0].endswith("path twice/checked")
 
 
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, ValueError, StopIteration, GeneratorExit])
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, ValueError, GeneratorExit])
 @pytest.mark.parametrize("readers", [1, 2])
 def test_3_1_any_exception_of_a_value_step_reaches_the_caller(run_pipeline: Run, kind: Any, readers: int) -> None:
     @step
@@ -102,14 +102,24 @@ def test_3_1_any_exception_of_a_value_step_reaches_the_caller(run_pipeline: Run,
         run_pipeline(failing, 9)
 
 
-def test_3_1_stop_iteration_does_not_end_a_stream_silently(run_pipeline: Run) -> None:
-    @step
+@pytest.mark.parametrize("options", [{}, {"executor": "thread"}], ids=["inline", "thread"])
+def test_3_1_stop_iteration_does_not_end_a_stream_silently(run_pipeline: Run, options: dict[str, Any]) -> None:
+    @step(**options)
     def stops(number: int) -> int:
         raise StopIteration
 
     with pytest.raises(RuntimeError, match="raised StopIteration") as caught:
         run_pipeline(numbers | stops, 9)
     assert isinstance(caught.value.__cause__, StopIteration)
+
+
+def test_3_1_stop_iteration_of_a_value_step_is_a_failure(run_pipeline: Run) -> None:
+    @step
+    def first(items: Iterator[int]) -> int:
+        return next(items)
+
+    with pytest.raises(RuntimeError, match="raised StopIteration"):
+        run_pipeline(numbers | first, 0)
 
 
 @pytest.mark.parametrize("bound", [1, 5])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import functools
 import operator
@@ -38,7 +39,7 @@ def two_totals(count: int) -> tuple[int, int]:
 def test_4_1_nested_run_does_not_starve(run_pipeline: Run, executor: Any, branches: int) -> None:
     @step(executor=executor, max_in_flight=3)
     def inner(count: int) -> int:
-        return sum(run_pipeline(two_totals, count))
+        return sum(two_totals.run(count))
 
     @step
     def inner_items(items: Iterator[int]) -> Iterator[int]:
@@ -116,7 +117,7 @@ def test_4_3_context_variables_of_the_caller_are_seen(run_pipeline: Run) -> None
         REQUEST.reset(token)
 
 
-def test_4_3_context_variable_set_inline_is_kept_as_in_a_plain_loop(run_pipeline: Run) -> None:
+def test_4_3_context_variable_set_inline_is_kept_as_in_a_plain_loop() -> None:
     @step
     def sets(items: Iterator[int]) -> None:
         for item in items:
@@ -128,12 +129,16 @@ def test_4_3_context_variable_set_inline_is_kept_as_in_a_plain_loop(run_pipeline
         sets(items)
         total(items)
 
-    contextvars.copy_context().run(_run_and_check, run_pipeline, fan_out)
+    async def check_async() -> None:
+        await fan_out.arun(3)
+        assert REQUEST.get() == "2"
 
+    def check() -> None:
+        fan_out.run(3)
+        assert REQUEST.get() == "2"
 
-def _run_and_check(run_pipeline: Run, fan_out: Any) -> None:
-    run_pipeline(fan_out, 3)
-    assert REQUEST.get() == "2"
+    contextvars.copy_context().run(check)
+    asyncio.run(check_async())
 
 
 def increment(number: int) -> int:

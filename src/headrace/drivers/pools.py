@@ -47,8 +47,13 @@ class ThreadPool:
     def stop(self) -> None:
         """Calls in threads cannot be stopped; `close` waits for them."""
 
+    @property
+    def live(self) -> bool:
+        """Whether calls are running."""
+        return self.running > 0
+
     def close(self) -> None:
-        """Wait for the calls that are running, and end the threads."""
+        """End the threads, which have nothing to do any more."""
         for _ in self.threads:
             self.jobs.put(None)
         for thread in self.threads:

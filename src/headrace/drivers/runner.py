@@ -1,4 +1,4 @@
-"""Running a program with options, and what comes of it."""
+"""Running a program in the calling thread, and telling observers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from headrace.engine.report import Report
 from headrace.engine.run import Execution
 from headrace.graph.dag import Program
 
-__all__ = ["Observer", "iterate", "observed", "run"]
+__all__ = ["Observer", "Told", "iterate", "observed", "run"]
 
 Observer = Callable[[Event], object]
 log = logging.getLogger("headrace")
@@ -31,28 +31,40 @@ def iterate(program: Program, arguments: Mapping[str, Any]) -> Iterator[Any]:
 
 def observed(program: Program, arguments: Mapping[str, Any], observers: Sequence[Observer]) -> tuple[Any, Report]:
     """The result of one run, and its counts; observers hear of both."""
-    current = _new_run(program, arguments, counting=True)
-    listening = list(observers)
-    _tell(listening, RunStarted(program.dag))
+    execution = _new_run(program, arguments, counting=True)
+    told = Told(execution, observers)
     try:
-        result = current.result()
+        result = execution.result()
     finally:
-        counts = report(program.dag, current.values, current.lines)
-        _tell(listening, RunEnded(program.dag, counts, current.failure))
+        counts = told.ended()
     return result, counts
 
 
 def _new_run(program: Program, arguments: Mapping[str, Any], counting: bool) -> Execution:
     hub = Hub()
-    hub.run = Execution(program, arguments, hub, counting)
-    return hub.run
+    hub.run = execution = Execution(program, arguments, hub, counting)
+    return execution
 
 
-def _tell(listening: list[Observer], event: Event) -> None:
-    """Tell every observer; one that raises is logged and not told again."""
-    for observer in list(listening):
-        try:
-            observer(event)
-        except Exception:
-            log.exception("headrace: observer %r failed and is told nothing more", observer)
-            listening.remove(observer)
+class Told:
+    """The observers of one run. One that raises is logged and not told again."""
+
+    def __init__(self, execution: Execution, observers: Sequence[Observer]) -> None:
+        self.execution = execution
+        self.observers = list(observers)
+        self._tell(RunStarted(execution.dag))
+
+    def ended(self) -> Report:
+        """The run is over; gives its counts."""
+        execution = self.execution
+        counts = report(execution.dag, execution.values, execution.lines)
+        self._tell(RunEnded(execution.dag, counts, execution.failure))
+        return counts
+
+    def _tell(self, event: Event) -> None:
+        for observer in list(self.observers):
+            try:
+                observer(event)
+            except Exception:
+                log.exception("headrace: observer %r failed and is told nothing more", observer)
+                self.observers.remove(observer)

@@ -12,14 +12,16 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from greenlet import getcurrent, greenlet
 
 from headrace.drivers.pools import GeneratorThread, ThreadPool
+from headrace.drivers.pulled import Pulled
 from headrace.engine.outcome import Outcome, Stopped
 
 if TYPE_CHECKING:
+    from headrace.drivers.tasks import Loop, LoopThread, TaskPool
     from headrace.engine.ports import Open
     from headrace.engine.run import Execution
 
@@ -90,6 +92,22 @@ class Server:
             self.hub.sleep()
 
 
+class Mail(Protocol):
+    """Where messages to the run's own thread wait."""
+
+    def put(self, message: Callable[[], None], /) -> None:
+        """One more message, from any thread."""
+        ...
+
+    def get(self) -> Callable[[], None]:
+        """The next message; waits for it."""
+        ...
+
+    def empty(self) -> bool:
+        """Whether there is none."""
+        ...
+
+
 class Wake(partial[None]):
     """A wake-up call, and what the fiber waits for."""
 
@@ -99,15 +117,20 @@ class Wake(partial[None]):
 class Hub:
     """The fibers and threads of one run, and who goes on next."""
 
+    near = False  # tasks run in the thread of a loop of their own
+
     def __init__(self) -> None:
         self.root = getcurrent()
         self.nursery = self.root
         self.context: contextvars.Context | None = None
         self.ready: deque[greenlet] = deque()
         self.fibers: dict[Fiber, None] = {}
-        self.mail: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self.mail: Mail = SimpleQueue()
         self.expected = 0
         self.threads: list[ThreadPool | GeneratorThread] = []
+        self.pools: list[ThreadPool | TaskPool] = []
+        self.pulled: list[Pulled] = []
+        self.loop: LoopThread | None = None
         self.closing = False
         self.run: Execution | None = None
 
@@ -213,7 +236,7 @@ class Hub:
         if getcurrent() is not self.root:
             self.root.switch()
 
-    # -- threads -----------------------------------------------------------------------------------------------
+    # -- elsewhere ---------------------------------------------------------------------------------------------
 
     def post(self, message: Callable[[], None]) -> None:
         """Have `message` called in the run's own thread."""
@@ -223,9 +246,16 @@ class Hub:
         """So many more messages will come without anything else happening first."""
         self.expected += messages
 
-    def pool(self, label: str) -> ThreadPool:
-        """Threads for the calls of one step."""
+    def pool(self, label: str, *, in_task: bool) -> ThreadPool | TaskPool:
+        """Threads, or tasks, for the calls of one step."""
+        if in_task:
+            from headrace.drivers.tasks import TaskPool
+
+            tasks = TaskPool(self, self._loop())
+            self.pools.append(tasks)
+            return tasks
         pool = ThreadPool(self, label)
+        self.pools.append(pool)
         self.threads.append(pool)
         return pool
 
@@ -236,11 +266,28 @@ class Hub:
         heard: Callable[[], None],
         failed: Callable[[BaseException], None],
         label: str,
-    ) -> GeneratorThread:
-        """A thread for one generator."""
-        thread = GeneratorThread(self, open, done, heard, failed, Server(self), label)
-        self.threads.append(thread)
-        return thread
+        *,
+        in_task: bool,
+    ) -> Pulled:
+        """A thread for one generator, or a task for one async stage."""
+        pulled = Pulled(self, Server(self), done, heard, failed)
+        self.pulled.append(pulled)
+        if in_task:
+            from headrace.drivers.tasks import GeneratorTask
+
+            pulled.elsewhere = GeneratorTask(pulled, open, self._loop())
+        else:
+            pulled.elsewhere = thread = GeneratorThread(pulled, open, label)
+            self.threads.append(thread)
+        return pulled
+
+    def _loop(self) -> Loop:
+        """The event loop for tasks."""
+        if self.loop is None:
+            from headrace.drivers.tasks import LoopThread
+
+            self.loop = LoopThread()
+        return self.loop
 
     # -- the end -----------------------------------------------------------------------------------------------
 
@@ -249,11 +296,16 @@ class Hub:
         self.closing = True
         for fiber in reversed(list(self.fibers)):
             fiber.kill()
-        for thread in self.threads:
-            if isinstance(thread, GeneratorThread):
-                thread.stop()
+        for pulled in self.pulled:
+            pulled.stop()
+        for pool in self.pools:
+            pool.stop()
+        while any(each.live for each in (*self.pools, *self.pulled)):
+            self.mail.get()()
         for thread in self.threads:
             thread.close()
+        if self.loop is not None:
+            self.loop.close()
         while not self.mail.empty():
             self.mail.get()()
         self.ready.clear()

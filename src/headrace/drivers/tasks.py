@@ -72,6 +72,7 @@ class LoopThread:
         if self.thread is not None and self.end is not None:
             self.call(self.end.set)
             self.thread.join()
+            self.loop = None  # who is stopped later is over already
 
     def _start(self) -> None:
         ready: SimpleQueue[None] = SimpleQueue()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from headrace.dsl.pipeline import Pipeline
     from headrace.dsl.stream import Stream
 
-__all__ = ["Flow", "Items"]
+__all__ = ["AsyncItems", "Flow", "Items"]
 
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
@@ -59,6 +59,43 @@ class Items(Iterator[T_co]):
         """Stop the run: everything in flight is cancelled and waited for, everything open is closed."""
         close: Callable[[], None] = getattr(self._items, "close")  # noqa: B009  # it is a generator
         close()
+
+
+class AsyncItems(AsyncIterator[T_co]):
+    """The items of a run, as they are asked for with `async for`. Leave it early as an async context manager.
+
+    >>> import asyncio
+    >>> from headrace import step
+    >>> @step
+    ... async def numbers(count: int):
+    ...     for number in range(count):
+    ...         yield number
+    >>> async def two() -> tuple[int, int]:
+    ...     async with numbers.aiter(1_000_000) as items:
+    ...         return await anext(items), await anext(items)
+    >>> asyncio.run(two())
+    (0, 1)
+    """
+
+    def __init__(self, items: AsyncIterator[T_co]) -> None:
+        self._items = items
+
+    def __aiter__(self) -> AsyncIterator[T_co]:
+        return self._items  # an `async for` loop pays for no wrapper
+
+    async def __anext__(self) -> T_co:
+        return await anext(self._items)
+
+    async def __aenter__(self) -> AsyncItems[T_co]:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop the run: everything in flight is cancelled and awaited, everything open is closed."""
+        close: Callable[[], Coroutine[Any, Any, None]] = getattr(self._items, "aclose")  # noqa: B009  # a generator
+        await close()
 
 
 class Flow(ABC, Generic[P, R]):
@@ -147,14 +184,66 @@ class Flow(ABC, Generic[P, R]):
         """
         from headrace.drivers.runner import iterate
 
-        if self._program.dag.returns != "stream":
-            raise WiringError(
-                f"{self._where}: .iter needs a stream, got {_given(self._program.dag)}; use .run (called "
-                f"at {called_at()})"
-            )
+        self._check_stream(".iter", ".run")
         return Items(iterate(self._program, self._bind(args, kwargs)))
 
     # What takes any object is called per item, so it must not match as a function of the whole stream.
+    @overload
+    async def arun(self: Flow[P, Stream[T]], *args: P.args, **kwargs: P.kwargs) -> list[T]: ...
+    @overload
+    async def arun(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    async def arun(self, *args: Any, **kwargs: Any) -> Any:
+        """Run to the end in the running event loop; gives the same result as `run`.
+
+        Plain steps run on the loop's thread. Cancelling the task stops the run: everything in flight is cancelled and
+        awaited, everything open is closed.
+
+        Raises: what `run` raises.
+
+        >>> import asyncio
+        >>> from headrace import step
+        >>> @step
+        ... async def greet(name: str) -> str:
+        ...     await asyncio.sleep(0)
+        ...     return f"hello, {name}"
+        >>> asyncio.run(greet.arun("you"))
+        'hello, you'
+        """
+        from headrace.drivers.aio import run
+
+        return await run(self._program, self._bind(args, kwargs))
+
+    def aiter(self: Flow[P, Stream[T]], *args: P.args, **kwargs: P.kwargs) -> AsyncItems[T]:
+        """The items of the stream that the pipeline gives, as they are asked for with `async for`.
+
+        Raises: what `iter` raises.
+
+        >>> import asyncio
+        >>> from headrace import step
+        >>> @step
+        ... async def forever():
+        ...     number = 0
+        ...     while True:
+        ...         yield (number := number + 1)
+        >>> async def first() -> int:
+        ...     async with forever.aiter() as numbers:
+        ...         async for number in numbers:
+        ...             return number
+        >>> asyncio.run(first())
+        1
+        """
+        from headrace.drivers.aio import iterate
+
+        self._check_stream(".aiter", ".arun")
+        return AsyncItems(iterate(self._program, self._bind(args, kwargs)))
+
+    def _check_stream(self, method: str, instead: str) -> None:
+        if self._program.dag.returns != "stream":
+            raise WiringError(
+                f"{self._where}: {method} needs a stream, got {_given(self._program.dag)}; use {instead} (called "
+                f"at {called_at()})"
+            )
+
     @overload
     def __or__(
         self: Flow[P, Stream[A]], other: Callable[[object], Iterator[B] | AsyncIterator[B]], /

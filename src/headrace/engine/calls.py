@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import GeneratorType
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
 from headrace.engine.blame import Blame
 from headrace.engine.fuse import MAX_NESTED, fuse
+from headrace.engine.outcome import travelling
 from headrace.errors import LengthError
 from headrace.graph.dag import Constant, Node, Program
 from headrace.graph.stages import PER_ITEM
@@ -21,6 +22,7 @@ from headrace.graph.stages import PER_ITEM
 __all__ = ["Calls", "per_item_run"]
 
 Streams = Mapping[str, Iterator[Any]]  # by parameter
+AsyncStreams = Mapping[str, AsyncIterator[Any]]
 
 
 class Calls:
@@ -58,10 +60,39 @@ class Calls:
         self.blame.codes[node.id] = made.gi_code
         return made
 
-    def loop(self, nodes: Sequence[Node], items: Iterator[Any], *, collect: bool = False) -> Any:
+    def loop(self, nodes: Sequence[Node], items: Any, *, collect: bool = False, in_task: bool = False) -> Any:
         """One generator for a run of per-item nodes; with `collect`, a list of all that comes out."""
-        kinds, functions = [node.kind for node in nodes], [self.of_item(node) for node in nodes]
-        return fuse(items, kinds, functions, _Tally(self, nodes), collect=collect)
+        kinds = [f"await {node.kind}" if node.executor == "async" else node.kind for node in nodes]
+        functions = [self.of_item(node) for node in nodes]
+        return fuse(items, kinds, functions, _Tally(self, nodes), collect=collect, in_task=in_task)
+
+    async def value_in_task(self, node: Node, streams: AsyncStreams) -> Any:
+        """What a value node gives whose stage runs in a task."""
+        positional, keywords = self._arguments(node, streams)
+        if node.kind == "collect":
+            return [item async for item in positional[0]]
+        if node.kind == "drain":
+            async for _ in positional[0]:
+                pass
+            return None
+        return await self.program.functions[node.id](*positional, **keywords)
+
+    def iterator_in_task(self, node: Node, streams: AsyncStreams) -> AsyncIterator[Any]:
+        """What an async generator step gives."""
+        positional, keywords = self._arguments(node, streams)
+        made = self.program.functions[node.id](*positional, **keywords)
+        if not isinstance(made, AsyncGeneratorType):
+            return self._relayed_in_task(node, made)
+        self.blame.codes[node.id] = made.ag_code
+        return made
+
+    async def _relayed_in_task(self, node: Node, items: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        try:
+            async for item in items:
+                yield item
+        except BaseException as error:
+            self.blame.line(error, node)
+            raise
 
     def of_item(self, node: Node) -> Callable[[Any], Any]:
         """The step's function as a function of one item."""
@@ -73,7 +104,7 @@ class Calls:
             return lambda item: function(item, *positional, **keywords)
         return function
 
-    def _arguments(self, node: Node, streams: Streams) -> tuple[list[Any], dict[str, Any]]:
+    def _arguments(self, node: Node, streams: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of the node's function, but for the item of a per-item call."""
         positional: list[Any] = []
         keywords: dict[str, Any] = {}
@@ -116,10 +147,7 @@ class _Tally:
             self.calls.tallies[node.id] = (numbers[index], numbers[index + 1])
 
     def failed(self, error: BaseException, index: int, numbers: Sequence[int]) -> BaseException:
-        if isinstance(error, StopIteration):  # Python would take it for the end of the loop
-            replacement = RuntimeError("a step raised StopIteration")
-            replacement.__cause__ = error
-            error = replacement
+        error = travelling(error)
         self.calls.blame.step(error, self.nodes[index], numbers[index])
         return error
 

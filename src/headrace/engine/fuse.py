@@ -31,7 +31,7 @@ same number of items. A loop whose items are only collected appends to a list in
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple, Protocol
 
@@ -69,10 +69,12 @@ def fuse(
     tally: Tally,
     *,
     collect: bool = False,
+    in_task: bool = False,
 ) -> Any:
-    """A generator that sends each of `items` through `functions`; `kinds` are "map", "filter" or "flat_map".
+    """A generator that sends each of `items` through `functions`.
 
-    With `collect`, a list of all that comes out.
+    `kinds` are "map", "filter" or "flat_map", or "await map" and so on. With `collect`, a list of all that comes out.
+    With `in_task` an async generator, or a coroutine that gives the list; `items` may be an async iterator then.
 
     >>> class Print:
     ...     def counted(self, numbers):
@@ -84,8 +86,9 @@ def fuse(
     counts [4, 2, 2]
     ['1', '3']
     """
-    fused = _fused(tuple(kinds), collect)
-    loop = FunctionType(fused.code.replace(), {"BaseException": BaseException, "enumerate": enumerate, "len": len})
+    fused = _fused(tuple(kinds), collect, in_task, hasattr(items, "__aiter__"))
+    names = {"BaseException": BaseException, "enumerate": enumerate, "len": len, "spread": _spread}
+    loop = FunctionType(fused.code.replace(), names)
 
     def numbers_of(counters: Sequence[int], failed_at: int | None) -> list[int]:
         numbers = [counters[index] for index in fused.counters]
@@ -110,28 +113,60 @@ def fuse(
     return loop(items, over, failed, *functions)
 
 
+async def _spread(made: Any) -> AsyncIterator[Any]:
+    """The items of what an async flat_map step gave: an async iterator, or an awaitable list."""
+    if not hasattr(made, "__aiter__"):
+        for item in await made:
+            yield item
+        return
+    try:
+        async for item in made:
+            yield item
+    finally:
+        await made.aclose()
+
+
 @functools.lru_cache(maxsize=256)
-def _fused(kinds: tuple[str, ...], collect: bool) -> Fused:
-    text = _Text(kinds, collect)
+def _fused(kinds: tuple[str, ...], collect: bool, in_task: bool, from_async: bool) -> Fused:
+    text = _Text(kinds, collect, in_task, from_async)
     for index, kind in enumerate(kinds):
         text.step(index, kind)
     return text.compiled()
 
 
+TEXTS = {
+    "filter": "if not {f}(item): continue",
+    "flat_map": "for item in {f}(item):",
+    "await map": "item = await {f}(item)",
+    "await filter": "if not await {f}(item): continue",
+    "await flat_map": "async for item in spread({f}(item)):",
+}
+
+
+def _is_map(kind: str) -> bool:
+    return kind in ("map", "await map")
+
+
 class _Text:
     """The text of a loop as it is written."""
 
-    def __init__(self, kinds: Sequence[str], collect: bool) -> None:
+    def __init__(self, kinds: Sequence[str], collect: bool, in_task: bool, from_async: bool) -> None:
         self.collect = collect
-        self.counts_results = collect and all(kind == "map" for kind in kinds)
-        names = [f"n{index}" for index in range(1 + sum(kind != "map" for kind in kinds))]
+        self.counts_results = collect and all(map(_is_map, kinds))
+        names = [f"n{index}" for index in range(1 + sum(not _is_map(kind) for kind in kinds))]
         self.seen = "(len(out), )" if self.counts_results else f"({''.join(f'{name}, ' for name in names)})"
         functions = [f"f{index}" for index in range(len(kinds))]
-        self.lines = [f"def loop({', '.join(['items', 'over', 'failed', *functions])}):"]
+        asynchronous = "async " if in_task else ""
+        self.lines = [f"{asynchronous}def loop({', '.join(['items', 'over', 'failed', *functions])}):"]
         if collect:
             self.lines += [" out = []", " append = out.append"]
-        counted = "item in items" if self.counts_results else "n0, item in enumerate(items, 1)"
-        self.lines += [f" {' = '.join(names)} = 0", " try:", f"  for {counted}:"]
+        self.lines += [f" {' = '.join(names)} = 0", " try:"]
+        if from_async:
+            self.lines += ["  async for item in items:", "   n0 += 1"]
+        elif self.counts_results:
+            self.lines += ["  for item in items:"]
+        else:
+            self.lines += ["  for n0, item in enumerate(items, 1):"]
         self.indent = "   "
         self.counter = 0
         self.counters: list[int] = []
@@ -149,10 +184,10 @@ class _Text:
         if self.maps:
             self._call_maps("item = ", "")
         self.step_of_line[len(self.lines) + 1] = index
-        if kind == "filter":
-            self.lines.append(f"{self.indent}if not f{index}(item): continue")
-        else:
-            self.lines.append(f"{self.indent}for item in f{index}(item):")
+        self.lines.append(f"{self.indent}{TEXTS[kind].format(f=f'f{index}')}")
+        if _is_map(kind):
+            return
+        if kind.endswith("flat_map"):
             self.indent += " "
         self.counter += 1
         self.lines.append(f"{self.indent}n{self.counter} += 1")

@@ -7,7 +7,7 @@ not live here: room (channel.py), the loops (fuse.py, ports.py), calls (calls.py
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,21 +15,23 @@ from headrace.engine.blame import Blame
 from headrace.engine.calls import Calls, per_item_run
 from headrace.engine.channel import Branch, Channel, express
 from headrace.engine.deadlock import Link
-from headrace.engine.outcome import Failed, Outcome, Value
+from headrace.engine.outcome import Ended, Failed, Outcome, Value, travelling
 from headrace.engine.ports import (
     Driver,
     LateTap,
+    Pool,
     Port,
     Puller,
-    call_in_threads,
+    call_elsewhere,
     fill,
     receive,
-    resume_in_thread,
+    resume_elsewhere,
     tap,
 )
+from headrace.engine.tasked import Tasked
 from headrace.engine.window import Slot, Window
 from headrace.graph.dag import Edge, Node, Program, Stage
-from headrace.graph.stages import PER_ITEM
+from headrace.graph.stages import PER_ITEM, calls_overlap
 
 __all__ = ["CALLER", "Lines"]
 
@@ -71,6 +73,7 @@ class Lines:
             if stage.handoff == "channel":
                 self._make_channel(self.nodes[id])
         self.opened: set[str] = set()
+        self.deferred: set[str] = set()  # nodes that wait for a value when they are first read
         self.natives: dict[str, Iterator[Any]] = {}  # open stages that nobody reads yet
         self.ports: dict[str, Port] = {}
         self.generators: dict[str, Iterator[Any]] = {}  # to be closed
@@ -87,6 +90,8 @@ class Lines:
     def items(self) -> Iterator[Any]:
         """What the caller of the run reads."""
         output = self.dag.outputs[0]
+        if self.stages[output].handoff == "direct" and self.stages[output].executor == "async":
+            self._make_channel(self.nodes[output])
         self._open_above([output])
         return self._read("", _to_caller(output))
 
@@ -98,12 +103,18 @@ class Lines:
             return list(self.items())
         nodes = [self.nodes[id] for id in stage.nodes]
         self._open_above([edge.source for edge in nodes[0].stream_edges])
+        if stage.executor == "async":
+            items: list[Any] = self._result_in_task(nodes, None)
+            return items
         return self._collected(nodes, "", _to_caller(output))
 
     def result(self, node: Node) -> Any:
         """Run the stage that ends in the value `node`, here and now."""
-        nodes = [self.nodes[id] for id in self.stages[node.id].nodes]
+        stage = self.stages[node.id]
+        nodes = [self.nodes[id] for id in stage.nodes]
         self._open_above([edge.source for edge in nodes[0].stream_edges])
+        if stage.executor == "async":
+            return self._result_in_task(nodes[:-1], node)
         if node.kind == "collect" and len(nodes) > 1:
             return self._collected(nodes[:-1], node.id, node.stream_edges[0])
         items = self._composed(nodes[:-1]) if len(nodes) > 1 else None
@@ -145,27 +156,30 @@ class Lines:
         for end, stage in self.stages.items():
             if end not in needed:
                 continue
-            if stage.handoff == "direct":
-                self.natives[end] = self._native(stage)
-            else:
+            if end in self.channels:
                 self.ports[end] = self._port(self.nodes[end], stage)
+            else:
+                self.natives[end] = self._native(stage)
 
     def _port(self, node: Node, stage: Stage) -> Port:
         channel = self.channels[node.id]
-        if node.executor == "inline":
+        if stage.executor == "inline":
             source = self._native(stage)
             pump = partial(fill, channel, source, self._blamed_on(node))
             return Port(channel, pump, self.driver, in_fiber=stage.fiber, source=None if stage.fiber else source)
-        if node.kind in PER_ITEM:
-            return Port(channel, self._calling_in_threads(node, channel), self.driver, in_fiber=stage.fiber)
-        puller = self._puller(node, channel)
-        port = Port(channel, partial(self._resume, node, channel, puller), self.driver)
-        port.stop = puller.stop
-        return port
+        in_task = stage.executor == "async"
+        if calls_overlap(node):
+            pool = self.driver.pool(node.name, in_task=in_task)
+            return Port(channel, self._calling(node, channel, pool), self.driver, in_fiber=stage.fiber, works=pool)
+        nodes = [self.nodes[id] for id in stage.nodes]
+        puller = self._pulling_task(nodes, channel) if in_task else self._pulling_thread(node, channel)
+        return Port(channel, partial(self._resume, nodes, channel, puller), self.driver, works=puller)
 
     def _native(self, stage: Stage) -> Iterator[Any]:
         nodes = [self.nodes[id] for id in stage.nodes]
         missing = [edge for node in nodes for edge in node.value_edges if edge.source not in self.values]
+        if missing:
+            self.deferred |= set(stage.nodes)
         return self._deferred(nodes, missing) if missing else self._composed(nodes)
 
     def _deferred(self, nodes: Sequence[Node], missing: Sequence[Edge]) -> Iterator[Any]:
@@ -188,7 +202,7 @@ class Lines:
             else:
                 made = self.calls.iterator(run[0], streams)
             self.generators.update(dict.fromkeys((node.id for node in run), made))
-            items = self._closing_inputs(run[0], made) if self._early_end_matters(run[0]) else made
+            items = self._closing_inputs(run[0], made) if self.early_end_matters(run[0]) else made
             nodes = nodes[len(run) :]
         assert items is not None
         return items
@@ -215,7 +229,7 @@ class Lines:
         """Whether the fiber in which this node runs can wait for nothing but what the node itself reads."""
         while id:
             node = self.nodes[id]
-            if len(node.stream_edges) > 1 or node.executor == "thread":
+            if len(node.stream_edges) > 1 or node.executor != "inline":
                 return False
             if node.gives == "value":
                 return True
@@ -224,12 +238,16 @@ class Lines:
             [(id, _)] = self.consumers[id]
         return True
 
-    def _early_end_matters(self, node: Node) -> bool:
+    def early_end_matters(self, node: Node) -> bool:
         """Whether somebody may be held back by what this generator leaves unread when it returns."""
-        stack = list(node.stream_edges) if node.kind == "transform" else []
+        return node.kind == "transform" and any(map(self.may_wait, node.stream_edges))
+
+    def may_wait(self, edge: Edge) -> bool:
+        """Whether reading `edge` may have to wait for something that other code must do first."""
+        stack = [edge]
         while stack:
             source = stack.pop().source
-            if source in self.channels:
+            if source in self.channels or source in self.deferred:
                 return True
             stack += self.nodes[source].stream_edges
         return False
@@ -248,7 +266,7 @@ class Lines:
         """`items`, counted where neither end is a loop that counts."""
         if not self.counting or self.nodes[edge.source].kind in PER_ITEM:
             return items
-        if target and self.nodes[target].kind in PER_ITEM and self.nodes[target].executor == "inline":
+        if target and self.nodes[target].kind in PER_ITEM and not calls_overlap(self.nodes[target]):
             return items
         counter = self.counters[edge.source, target, edge.parameter] = itertools.count(1)
         return itertools.compress(items, counter)  # every number from 1 is true: it counts at the speed of C
@@ -256,20 +274,20 @@ class Lines:
     def _blamed_on(self, node: Node) -> Callable[[BaseException], None]:
         return lambda error: self.blame.line(error, node)
 
-    # -- threads -----------------------------------------------------------------------------------------------
+    # -- elsewhere: in threads and tasks -----------------------------------------------------------------------
 
-    def _calling_in_threads(self, node: Node, channel: Channel) -> Callable[[], None]:
-        """The pump of a per-item step whose calls run in threads."""
+    def _calling(self, node: Node, channel: Channel, pool: Pool) -> Callable[[], None]:
+        """The pump of a per-item step whose calls overlap."""
         window = Window(channel, node.concurrency, node.ordered)
         [source] = self._streams(node, None).values()
-        pool = self.driver.pool(node.name)
         numbers = itertools.count(1)
         calls: list[Callable[[Any], Any]] = []
 
         def settle(slot: Slot, item: Any, number: int, outcome: Value | Failed) -> None:
             if isinstance(outcome, Failed):
-                self.blame.step(outcome.error, node, number)
-                window.settle(slot, outcome)
+                failure = Failed(travelling(outcome.error))
+                self.blame.step(failure.error, node, number)
+                window.settle(slot, failure)
             elif node.kind == "filter":
                 window.settle(slot, Value(item) if outcome.value else None)
             else:
@@ -280,42 +298,107 @@ class Lines:
                 self._await_values(node.value_edges)
                 calls.append(self.calls.of_item(node))
             settled_by = lambda slot, item: partial(settle, slot, item, next(numbers))  # noqa: E731
-            call_in_threads(window, source, pool, calls[0], settled_by, self._blamed_on(node))
+            call_elsewhere(window, source, pool, calls[0], settled_by, self._blamed_on(node))
 
         return pump
 
-    def _puller(self, node: Node, channel: Channel) -> Puller:
-        """The thread of a generator step that runs in a thread of its own."""
-        inputs = {edge.parameter: self._read_late(node, edge) for edge in node.stream_edges}
+    def _pulling_thread(self, node: Node, channel: Channel) -> Puller:
+        """A generator step that runs in a thread of its own."""
+        inputs = self._read_late(node)
 
         def open(remote: Callable[[Iterator[Any]], Iterator[Any]]) -> Iterator[Any]:
             return self.calls.iterator(node, {name: remote(items) for name, items in inputs.items()})
 
+        return self._puller(node, open, self._receiving(node, node, channel), inputs, in_task=False)
+
+    def _pulling_task(self, nodes: list[Node], channel: Channel) -> Puller:
+        """An async stage, which runs in a task of its own."""
+        inputs = self._read_late(nodes[0])
+
+        async def open(remote: Callable[[Iterator[Any]], AsyncIterator[Any]]) -> AsyncIterator[Any]:
+            stage = Tasked(self, nodes, inputs, remote)
+            try:
+                async for item in stage.items:
+                    yield item
+            finally:
+                await stage.close()
+
+        return self._puller(nodes[-1], open, self._receiving(nodes[0], nodes[-1], channel), inputs, in_task=True)
+
+    def _result_in_task(self, nodes: list[Node], value: Node | None) -> Any:
+        """What an async stage gives that ends in `value`, or all of its items in a list."""
+        head = nodes[0] if nodes else value
+        assert head is not None
+        inputs = self._read_late(head)
+        outcomes: list[Outcome] = []
+        waiting: list[Callable[[], object]] = []
+
+        async def once(remote: Callable[[Iterator[Any]], AsyncIterator[Any]]) -> AsyncIterator[Any]:
+            stage = Tasked(self, nodes, inputs, remote, ends_in=value)
+            try:
+                yield await stage.result()
+            finally:
+                await stage.close()
+
+        def done(outcome: Outcome) -> None:
+            outcomes.append(outcome)
+            for call in waiting:
+                call()
+
+        puller = self._puller(value or nodes[-1], once, done, inputs, in_task=True)
+        try:
+            puller.ask()
+            while not outcomes:
+                self.driver.wait(waiting, None)
+        finally:
+            puller.stop()
+        outcome = outcomes[0]
+        assert not isinstance(outcome, Ended)
+        return outcome.unwrap()
+
+    def _puller(
+        self,
+        node: Node,
+        open: Callable[..., Any],
+        done: Callable[[Outcome], None],
+        inputs: Mapping[str, Iterator[Any]],
+        *,
+        in_task: bool,
+    ) -> Puller:
         def heard() -> None:
             for items in inputs.values():
                 if isinstance(items, LateTap):
                     items.received()
 
-        def done(outcome: Outcome) -> None:
-            receive(channel, self._blamed_on(node), outcome)
-            if channel.ended is not None:
-                self.close_inputs(node)
-
         def failed(error: BaseException) -> None:
             self.blame.step(error, node)
             self.failed(error)
 
-        return self.driver.puller(open, done, heard, failed, node.name)
+        return self.driver.puller(open, done, heard, failed, node.name, in_task=in_task)
 
-    def _read_late(self, node: Node, edge: Edge) -> Iterator[Any]:
-        branch = self.branches.get((edge.source, node.id, edge.parameter))
-        if branch is None:
-            return self._read(node.id, edge)
-        return LateTap(branch, self.ports[edge.source].ask, self.driver)
+    def _receiving(self, head: Node, end: Node, channel: Channel) -> Callable[[Outcome], None]:
+        def done(outcome: Outcome) -> None:
+            receive(channel, self._blamed_on(end), outcome)
+            if channel.ended is not None:
+                self.close_inputs(head)
 
-    def _resume(self, node: Node, channel: Channel, puller: Puller) -> None:
-        self._await_values(node.value_edges)
-        resume_in_thread(channel, puller)
+        return done
+
+    def _read_late(self, node: Node) -> dict[str, Iterator[Any]]:
+        """What a node reads that runs elsewhere."""
+        inputs: dict[str, Iterator[Any]] = {}
+        for edge in node.stream_edges:
+            branch = self.branches.get((edge.source, node.id, edge.parameter))
+            if branch is None:
+                inputs[edge.parameter] = self._read(node.id, edge)
+            else:
+                inputs[edge.parameter] = LateTap(branch, self.ports[edge.source].ask, self.driver)
+        return inputs
+
+    def _resume(self, nodes: Sequence[Node], channel: Channel, puller: Puller) -> None:
+        for node in nodes:
+            self._await_values(node.value_edges)
+        resume_elsewhere(channel, puller)
 
     # -- closing -----------------------------------------------------------------------------------------------
 
@@ -344,7 +427,7 @@ class Lines:
     def _close(self, id: str) -> None:
         """Close the iterator of one node, and what pumps it."""
         port = self.ports.get(id)
-        if port is not None and port.stop is not None:
+        if port is not None:
             port.stop()
         close = getattr(self.generators.pop(id, None), "close", None)
         if close is not None:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-__all__ = ["END", "Ended", "Failed", "Outcome", "Stopped", "Value", "capture"]
+__all__ = ["END", "Ended", "Failed", "Outcome", "Stopped", "Value", "capture", "travelling"]
 
 
 class Stopped(BaseException):
@@ -40,6 +40,15 @@ class Ended(msgspec.Struct, frozen=True):
 
 END = Ended()
 Outcome = Value | Failed | Ended
+
+
+def travelling(error: BaseException) -> BaseException:
+    """`error` as it can travel through generators and coroutines, for which StopIteration is the end and no failure."""
+    if not isinstance(error, (StopIteration, StopAsyncIteration)):
+        return error
+    replacement = RuntimeError(f"a step raised {type(error).__name__}")
+    replacement.__cause__ = error
+    return replacement
 
 
 def capture(function: Callable[..., Any], *arguments: Any) -> Value | Failed:

@@ -24,16 +24,16 @@ __all__ = [
     "Pool",
     "Port",
     "Puller",
-    "call_in_threads",
+    "call_elsewhere",
     "fill",
     "receive",
-    "resume_in_thread",
+    "resume_elsewhere",
     "tap",
 ]
 
 Blamed = Callable[[BaseException], None]
 Settle = Callable[[Slot, Any], Callable[[Value | Failed], None]]
-Open = Callable[[Callable[[Iterator[Any]], Iterator[Any]]], Iterator[Any]]
+Open = Callable[[Callable[[Iterator[Any]], Any]], Any]  # given how to read an input there, the iterator to be run
 
 
 class Fiber(Protocol):
@@ -49,27 +49,33 @@ class Fiber(Protocol):
 
 
 class Pool(Protocol):
-    """Threads for the calls of one step."""
+    """Threads or tasks for the calls of one step."""
 
     def submit(self, call: Callable[[], Any], done: Callable[[Value | Failed], None]) -> None:
-        """Have a thread run `call`; return when it has begun. `done` is called in the run's own thread."""
+        """Have `call` run elsewhere; return when it has begun. `done` is called in the run's own thread."""
+        ...
+
+    def stop(self) -> None:
+        """Cancel the calls that can be cancelled, and do not wait for them."""
         ...
 
 
 class Puller(Protocol):
-    """A thread that runs one generator."""
+    """A generator that runs in a thread or a task of its own."""
 
     def ask(self) -> None:
-        """Have the thread resume the generator once more."""
+        """Have the generator resumed once more."""
         ...
 
     def stop(self) -> None:
-        """Have the thread close the generator, and do not wait for it."""
+        """Have the generator closed, and do not wait for it."""
         ...
 
 
 class Driver(Protocol):
     """Whoever waits. The engine itself never does."""
+
+    near: bool  # whether tasks run in the run's own thread
 
     def begin(self) -> None:
         """The run begins, here and now."""
@@ -103,8 +109,8 @@ class Driver(Protocol):
         """Wait to be resumed."""
         ...
 
-    def pool(self, label: str) -> Pool:
-        """Threads for the calls of one step."""
+    def pool(self, label: str, *, in_task: bool) -> Pool:
+        """Threads, or tasks, for the calls of one step."""
         ...
 
     def puller(
@@ -114,12 +120,18 @@ class Driver(Protocol):
         heard: Callable[[], None],
         failed: Blamed,
         label: str,
+        *,
+        in_task: bool,
     ) -> Puller:
-        """A thread for one generator.
+        """A thread for one generator, or a task for one async stage.
 
-        `open` is called in that thread. In the run's own thread `done` gets each outcome, `heard` is called at each
-        sign of life, and `failed` gets what closing the generator raised.
+        `open` is called there. In the run's own thread `done` gets each outcome, `heard` is called at each sign of
+        life, and `failed` gets what closing the generator raised.
         """
+        ...
+
+    def post(self, message: Callable[[], None]) -> None:
+        """Have `message` called in the run's own thread."""
         ...
 
 
@@ -130,7 +142,7 @@ class Port:
     the source has to.
     """
 
-    __slots__ = ("channel", "driver", "fiber", "idle", "pump", "source", "stop")
+    __slots__ = ("channel", "driver", "fiber", "idle", "pump", "source", "works")
 
     def __init__(
         self,
@@ -140,14 +152,15 @@ class Port:
         *,
         in_fiber: bool = False,
         source: Iterator[Any] | None = None,
+        works: Pool | Puller | None = None,
     ) -> None:
         self.channel = channel
         self.source = source  # what `pump` asks, if that never waits
+        self.works = works  # for it elsewhere
         self.pump = pump
         self.driver = driver
         self.idle = True
         self.fiber = driver.spawn(self._serve) if in_fiber else None
-        self.stop: Callable[[], None] | None = self.fiber.kill if self.fiber else None
 
     def ask(self) -> None:
         """Top the channel up, as far as that is possible without waiting."""
@@ -155,6 +168,13 @@ class Port:
             self.pump()
         elif self.idle and self.channel.room():
             self.fiber.resume()
+
+    def stop(self) -> None:
+        """Nobody wants any more."""
+        if self.fiber is not None:
+            self.fiber.kill()
+        if self.works is not None:
+            self.works.stop()
 
     def _serve(self) -> None:
         while self.channel.ended is None:
@@ -181,7 +201,7 @@ def fill(channel: Channel, source: Iterator[Any], failed: Blamed) -> None:
             channel.put(item)
 
 
-def call_in_threads(
+def call_elsewhere(
     window: Window,
     source: Iterator[Any],
     pool: Pool,
@@ -202,14 +222,14 @@ def call_in_threads(
             pool.submit(partial(call, item), settle(slot, item))
 
 
-def resume_in_thread(channel: Channel, puller: Puller) -> None:
-    """Ask the thread for every item that the channel has room for."""
+def resume_elsewhere(channel: Channel, puller: Puller) -> None:
+    """Ask the generator for every item that the channel has room for."""
     while channel.reserve():
         puller.ask()
 
 
 def receive(channel: Channel, failed: Blamed, outcome: Outcome) -> None:
-    """What a thread that was asked for an item has answered."""
+    """What a generator that was asked for an item has answered."""
     if isinstance(outcome, Value) and channel.ended is None:
         channel.put(outcome.value)
         return

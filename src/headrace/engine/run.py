@@ -14,7 +14,7 @@ from typing import Any
 from headrace.engine.blame import Blame
 from headrace.engine.deadlock import deadlock
 from headrace.engine.lines import Lines
-from headrace.engine.outcome import Stopped
+from headrace.engine.outcome import Stopped, travelling
 from headrace.engine.ports import Driver
 from headrace.errors import DeadlockError
 from headrace.graph.dag import Node, Program
@@ -159,7 +159,8 @@ class Execution:
             self.values[node.id] = self.lines.result(node)
         except Stopped:
             return
-        except BaseException as error:
+        except BaseException as raised:
+            error = travelling(raised)
             self.blame.line(error, node)
             self.fail(error)
         self.lines.close_inputs(node)

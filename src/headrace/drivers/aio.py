@@ -1,0 +1,201 @@
+"""The async driver: the same hub, inside the caller's task.
+
+The run's fibers are greenlets within the task that awaits the run. When none of them can go on, the hub steps outside:
+back to the task's coroutine, which awaits the next message on its behalf and steps in again. So plain steps run on the
+loop's thread, `asyncio.current_task()`, time-outs and context variables are those of the caller, and cancelling the
+task stops the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from greenlet import getcurrent, greenlet
+
+from headrace.drivers.runner import Observer, Told
+from headrace.drivers.sync import Hub
+from headrace.engine.outcome import Failed, Stopped, Value, capture
+from headrace.engine.run import Execution
+from headrace.graph.dag import Program
+
+if TYPE_CHECKING:
+    from headrace.drivers.tasks import Loop
+    from headrace.engine.report import Report
+
+__all__ = ["iterate", "observed", "run"]
+
+END: Any = object()
+
+
+async def run(program: Program, arguments: Mapping[str, Any]) -> Any:
+    """The result of one run."""
+    inside = Inside(program, arguments, counting=False)
+    try:
+        return await inside.do(inside.execution.result)
+    finally:
+        inside.leave()
+
+
+async def iterate(program: Program, arguments: Mapping[str, Any]) -> AsyncIterator[Any]:
+    """The items of one run, as they are asked for."""
+    inside = Inside(program, arguments, counting=False)
+    items = inside.execution.items()
+    try:
+        while (item := await inside.do(partial(next, items, END))) is not END:
+            yield item
+    finally:
+        await inside.do(items.close)  # type: ignore[attr-defined]  # it is a generator
+        inside.leave()
+
+
+async def observed(program: Program, arguments: Mapping[str, Any], observers: Sequence[Observer]) -> tuple[Any, Report]:
+    """The result of one run, and its counts; observers hear of both."""
+    inside = Inside(program, arguments, counting=True)
+    told = Told(inside.execution, observers)
+    try:
+        result = await inside.do(inside.execution.result)
+    finally:
+        inside.leave()
+        report = told.ended()
+    return result, report
+
+
+class Inside:
+    """The run's own greenlet in the caller's task: does one job after the other, and is awaited from outside."""
+
+    def __init__(self, program: Program, arguments: Mapping[str, Any], counting: bool) -> None:
+        self.mail = LoopMail()
+        self.hub = AsyncHub(self.mail)
+        self.execution = self.hub.run = Execution(program, arguments, self.hub, counting)
+        self.job: Callable[[], Any] = lambda: None
+        self.outcome: Value | Failed | None = None
+        self.greenlet = greenlet(self._work)
+
+    async def do(self, job: Callable[[], Any]) -> Any:
+        """What `job` gives, or raises. While it waits, the loop goes on."""
+        self.job, self.outcome = job, None
+        self.greenlet.gr_context = getcurrent().gr_context
+        self.mail.outside = getcurrent()
+        self.mail.idler = self.greenlet
+        while self.outcome is None:
+            self.mail.idler.switch()
+            if self.outcome is None:
+                try:
+                    await self.mail.arrival()
+                except BaseException as error:  # the caller's task is cancelled
+                    self.hub.interrupt(error)
+        return self.outcome.unwrap()
+
+    def leave(self) -> None:
+        """End the greenlet."""
+        if self.greenlet:
+            self.greenlet.parent = getcurrent()
+            self.greenlet.throw(Stopped)
+
+    def _work(self) -> None:
+        try:
+            while True:
+                self.outcome = capture(self.job)
+                self.mail.outside.switch()
+        except Stopped:
+            pass
+
+
+class LoopMail:
+    """Messages to the run, for which the loop is left running."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.thread = threading.get_ident()
+        self.messages: deque[Callable[[], None]] = deque()
+        self.arrived: asyncio.Future[None] | None = None
+        self.outside = self.idler = getcurrent()
+        self.turning = False
+
+    def put(self, message: Callable[[], None]) -> None:
+        """One more message, from any thread."""
+        if threading.get_ident() == self.thread:
+            self._put(message)
+        else:
+            self.loop.call_soon_threadsafe(self._put, message)
+
+    def get(self) -> Callable[[], None]:
+        """The next message; waits for it."""
+        while not self.messages:
+            self._step_outside()
+        return self.messages.popleft()
+
+    def empty(self) -> bool:
+        """Whether there is none."""
+        return not self.messages
+
+    def turn(self) -> None:
+        """Let the loop begin what it was given."""
+        self.turning = True
+        self._step_outside()
+
+    async def arrival(self) -> None:
+        """Until there is a message, or the loop has taken its turn."""
+        if self.turning:
+            self.turning = False
+            await asyncio.sleep(0)
+        elif not self.messages:
+            self.arrived = self.loop.create_future()
+            await self.arrived
+
+    def _put(self, message: Callable[[], None]) -> None:
+        self.messages.append(message)
+        if self.arrived is not None and not self.arrived.done():
+            self.arrived.set_result(None)
+
+    def _step_outside(self) -> None:
+        self.idler = getcurrent()
+        self.outside.switch()
+
+
+class NearLoop:
+    """The caller's own event loop."""
+
+    near = True
+
+    def __init__(self, mail: LoopMail) -> None:
+        self.mail = mail
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` in a task; return when it has begun."""
+        task = self.mail.loop.create_task(work, context=contextvars.copy_context())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        self.mail.turn()
+
+    def call(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call a function in the loop's thread."""
+        function(*arguments)
+
+
+class AsyncHub(Hub):
+    """A hub whose mail comes through the caller's event loop."""
+
+    near = True
+
+    def __init__(self, mail: LoopMail) -> None:
+        super().__init__()
+        self.mail: LoopMail = mail
+        self.near_loop = NearLoop(mail)
+
+    def interrupt(self, error: BaseException) -> None:
+        """The caller wants no more: stop the run, from the root."""
+        if self.run is not None:
+            self.run.fail(error)
+        self.ready.appendleft(self.root)
+        self.mail.put(lambda: None)
+
+    def _loop(self) -> Loop:
+        return self.near_loop
