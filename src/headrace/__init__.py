@@ -1,8 +1,8 @@
 """Streaming pipelines inside one Python program, with an exact bound on every hand-off."""
 
-from headrace.dsl.flow import Items
+from headrace.dsl.flow import AsyncItems, Items
 from headrace.dsl.pipeline import Pipeline, pipeline
-from headrace.dsl.runner import Run, SyncRunner
+from headrace.dsl.runner import AsyncRunner, Run, SyncRunner
 from headrace.dsl.step import Step, step
 from headrace.dsl.stream import Stream, stream, zip_streams
 from headrace.engine.events import Event, RunEnded, RunStarted
@@ -22,6 +22,8 @@ from headrace.graph.dag import Dag, Edge, Node
 
 __all__ = [
     "ArgumentError",
+    "AsyncItems",
+    "AsyncRunner",
     "BuildError",
     "Dag",
     "DeadlockError",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headrace import SyncRunner
+from headrace import AsyncRunner, SyncRunner
 
 
 def run(pipeline: Any, *arguments: Any) -> Any:
@@ -23,6 +23,10 @@ def run_async(pipeline: Any, *arguments: Any) -> Any:
     return asyncio.run(pipeline.arun(*arguments))
 
 
+def run_async_counted(pipeline: Any, *arguments: Any) -> Any:
+    return asyncio.run(AsyncRunner().execute(pipeline, *arguments)).result
+
+
 def run_within_loop(pipeline: Any, *arguments: Any) -> Any:
     async def main() -> Any:
         return pipeline.run(*arguments)
@@ -34,6 +38,7 @@ RUNNERS: dict[str, Callable[..., Any]] = {
     "sync": run,
     "sync, counted": run_counted,
     "async": run_async,
+    "async, counted": run_async_counted,
     "sync, within a running loop": run_within_loop,
 }
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from headrace.dsl.stream import Stream
     from headrace.engine.report import Report
 
-__all__ = ["Run", "SyncRunner"]
+__all__ = ["AsyncRunner", "Run", "SyncRunner"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -67,4 +67,34 @@ class SyncRunner:
         from headrace.drivers.runner import observed
 
         result, report = observed(pipeline._program, pipeline._bind(args, kwargs), self.observers)
+        return Run(result, report)
+
+
+class AsyncRunner:
+    """Runs pipelines in the running event loop, counts, and tells observers. Its options are those of `SyncRunner`.
+
+    >>> import asyncio
+    >>> from headrace import AsyncRunner, step
+    >>> @step
+    ... async def greet(name: str) -> str:
+    ...     return f"hello, {name}"
+    >>> asyncio.run(AsyncRunner().execute(greet, "you")).result
+    'hello, you'
+    """
+
+    def __init__(self, *, observers: Iterable[Observer] = ()) -> None:
+        self.observers = tuple(observers)
+
+    @overload
+    async def execute(self, pipeline: Flow[P, Stream[T]], /, *args: P.args, **kwargs: P.kwargs) -> Run[list[T]]: ...
+    @overload
+    async def execute(self, pipeline: Flow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Run[R]: ...
+    async def execute(self, pipeline: Flow[Any, Any], /, *args: Any, **kwargs: Any) -> Run[Any]:
+        """Run to the end, as `pipeline.arun(...)` does, and report.
+
+        Raises: what `pipeline.arun(...)` raises.
+        """
+        from headrace.drivers.aio import observed
+
+        result, report = await observed(pipeline._program, pipeline._bind(args, kwargs), self.observers)
         return Run(result, report)
