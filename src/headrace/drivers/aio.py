@@ -45,13 +45,33 @@ async def run(program: Program, arguments: Mapping[str, Any]) -> Any:
 async def iterate(program: Program, arguments: Mapping[str, Any]) -> AsyncIterator[Any]:
     """The items of one run, as they are asked for."""
     inside = Inside(program, arguments, counting=False)
-    items = inside.execution.items()
+    execution = inside.execution
+    stage = await inside.do(execution.native_stage)
     try:
-        while (item := await inside.do(partial(next, items, END))) is not END:
-            yield item
+        if stage is None:
+            items = execution.items()
+            close = items.close  # type: ignore[attr-defined]  # it is a generator
+            while (item := await inside.do(partial(next, items, END))) is not END:
+                yield item
+        else:
+            close = execution.close
+            async for item in stage.items:
+                yield item
+    except GeneratorExit:
+        pass
+    except BaseException as error:
+        execution.failed_in_output(error)
+    try:
+        if stage is not None:
+            await stage.close()
+    except BaseException as error:
+        execution.fail(error)
+    try:
+        await inside.do(close)
     finally:
-        await inside.do(items.close)  # type: ignore[attr-defined]  # it is a generator
         inside.leave()
+    if execution.failure is not None:
+        raise execution.failure
 
 
 async def observed(program: Program, arguments: Mapping[str, Any], observers: Sequence[Observer]) -> tuple[Any, Report]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 from headrace.drivers.sync import Hub
@@ -21,6 +21,10 @@ log = logging.getLogger("headrace")
 
 def run(program: Program, arguments: Mapping[str, Any]) -> Any:
     """The result of one run, as fast as it goes."""
+    if _wants_loop(program):
+        from headrace.drivers import aio
+
+        return _in_loop(aio.run(program, arguments))
     return _new_run(program, arguments, counting=False).result()
 
 
@@ -31,6 +35,11 @@ def iterate(program: Program, arguments: Mapping[str, Any]) -> Iterator[Any]:
 
 def observed(program: Program, arguments: Mapping[str, Any], observers: Sequence[Observer]) -> tuple[Any, Report]:
     """The result of one run, and its counts; observers hear of both."""
+    if _wants_loop(program):
+        from headrace.drivers import aio
+
+        observed_run: tuple[Any, Report] = _in_loop(aio.observed(program, arguments, observers))
+        return observed_run
     execution = _new_run(program, arguments, counting=True)
     told = Told(execution, observers)
     try:
@@ -38,6 +47,28 @@ def observed(program: Program, arguments: Mapping[str, Any], observers: Sequence
     finally:
         counts = told.ended()
     return result, counts
+
+
+def _wants_loop(program: Program) -> bool:
+    """Whether there are async steps, and no loop runs in this thread: then the run has one of its own here.
+
+    Where a loop does run, the async steps run in the loop of another thread.
+    """
+    if all(stage.executor != "async" for stage in program.dag.stages):
+        return False
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return True
+    return False
+
+
+def _in_loop(work: Coroutine[Any, Any, Any]) -> Any:
+    import asyncio
+
+    return asyncio.run(work)
 
 
 def _new_run(program: Program, arguments: Mapping[str, Any], counting: bool) -> Execution:

@@ -95,6 +95,21 @@ class Lines:
         self._open_above([output])
         return self._read("", _to_caller(output))
 
+    def gives_natively(self) -> bool:
+        """Whether the caller's items come out of an async stage that nothing else reads and that reads no channel."""
+        if self.dag.returns != "stream" or not self.driver.near:
+            return False
+        stage = self.stages[self.dag.outputs[0]]
+        head = self.nodes[stage.nodes[0]]
+        native = stage.handoff == "direct" and stage.executor == "async"
+        return native and not any(map(self.may_wait, head.stream_edges))
+
+    def native_stage(self) -> Tasked:
+        """That stage, for the caller's own task."""
+        nodes = [self.nodes[id] for id in self.stages[self.dag.outputs[0]].nodes]
+        self._open_above([edge.source for edge in nodes[0].stream_edges])
+        return Tasked(self, nodes, self._read_late(nodes[0]), _unreachable)
+
     def listed(self) -> list[Any]:
         """All that the caller of the run reads."""
         output = self.dag.outputs[0]
@@ -436,6 +451,10 @@ class Lines:
             except BaseException as error:
                 self.blame.step(error, self.nodes[id])
                 self.failed(error)
+
+
+def _unreachable(items: Iterator[Any]) -> AsyncIterator[Any]:
+    raise AssertionError("what never waits is read as it is")
 
 
 def _to_caller(output: str) -> Edge:

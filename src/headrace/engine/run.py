@@ -16,6 +16,7 @@ from headrace.engine.deadlock import deadlock
 from headrace.engine.lines import Lines
 from headrace.engine.outcome import Stopped, travelling
 from headrace.engine.ports import Driver
+from headrace.engine.tasked import Tasked
 from headrace.errors import DeadlockError
 from headrace.graph.dag import Node, Program
 
@@ -64,7 +65,7 @@ class Execution:
             else:
                 self._compute_values()
         except BaseException as error:
-            self._failed_in_output(error)
+            self.failed_in_output(error)
         self.close()
         return items if self.dag.returns == "stream" else self._output()
 
@@ -84,8 +85,16 @@ class Execution:
         except GeneratorExit:
             pass
         except BaseException as error:
-            self._failed_in_output(error)
+            self.failed_in_output(error)
         self.close()
+
+    def native_stage(self) -> Tasked | None:
+        """The async stage whose items the caller can read in its own task, once what comes before is computed."""
+        self.driver.begin()
+        if self._in_fibers or not self.lines.gives_natively():
+            return None
+        self._finish_in_turn()
+        return self.lines.native_stage() if self.failure is None else None
 
     def close(self) -> None:
         """Stop and close everything, consumers first. Raises the first failure of the run, if there was any."""
@@ -181,7 +190,8 @@ class Execution:
 
     # -- the end -----------------------------------------------------------------------------------------------
 
-    def _failed_in_output(self, error: BaseException) -> None:
+    def failed_in_output(self, error: BaseException) -> None:
+        """`error` came up while the caller's items, or the values, were computed."""
         if self.dag.returns == "stream":
             self.blame.line(error, self.nodes[self.dag.outputs[0]])
         self.fail(error)
