@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from functools import partial
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["iterate", "observed", "run"]
 
 END: Any = object()
+LONG = 0.1  # seconds for which a step may hold the loop without a warning
 
 
 async def run(program: Program, arguments: Mapping[str, Any]) -> Any:
@@ -95,6 +97,7 @@ class Inside:
         self.execution = self.hub.run = Execution(program, arguments, self.hub, counting)
         self.job: Callable[[], Any] = lambda: None
         self.outcome: Value | Failed | None = None
+        self.warned = False
         self.greenlet = greenlet(self._work)
 
     async def do(self, job: Callable[[], Any]) -> Any:
@@ -103,14 +106,30 @@ class Inside:
         self.greenlet.gr_context = getcurrent().gr_context
         self.mail.outside = getcurrent()
         self.mail.idler = self.greenlet
+        now = self.mail.loop.time
         while self.outcome is None:
+            begun = now()
             self.mail.idler.switch()
-            if self.outcome is None:
-                try:
+            try:
+                if not self.warned and now() - begun > LONG:
+                    self._warn(now() - begun)
+                if self.outcome is None:
                     await self.mail.arrival()
-                except BaseException as error:  # the caller's task is cancelled
-                    self.hub.interrupt(error)
+            except BaseException as error:  # the caller's task is cancelled, or warnings are errors
+                self.hub.interrupt(error)
         return self.outcome.unwrap()
+
+    def _warn(self, seconds: float) -> None:
+        """The loop was held: say so, once, and what helps."""
+        self.warned = True
+        plain = [node for node in self.execution.dag.nodes if node.function and node.executor == "inline"]
+        if plain:
+            warnings.warn(
+                f"pipeline '{self.execution.dag.name}': its plain steps ({', '.join(map(str, plain))}) held the event "
+                f"loop for {seconds:.2f} s; give what blocks executor='thread'",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def leave(self) -> None:
         """End the greenlet."""

@@ -1,4 +1,7 @@
-"""Every guarantee runs under every way to run a pipeline. A new runner joins by one more entry in RUNNERS."""
+"""Every guarantee is checked under every way to run a pipeline. A new runner joins by one more entry in RUNNERS.
+
+Other runners are checked with `headrace.testing.check_guarantees`.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +46,7 @@ RUNNERS: dict[str, Callable[..., Any]] = {
 }
 
 
-@pytest.fixture(params=RUNNERS.values(), ids=RUNNERS.keys())
-def run_pipeline(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    return request.param
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "run_pipeline" in metafunc.fixturenames:
+        runners = getattr(metafunc.config, "headrace_runners", RUNNERS)
+        metafunc.parametrize("run_pipeline", list(runners.values()), ids=list(runners))

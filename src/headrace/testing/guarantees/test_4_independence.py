@@ -1,4 +1,4 @@
-"""Section 4 of docs/guarantees.md."""
+"""Section 4 of the guarantees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Section 3 of docs/guarantees.md."""
+"""Section 3 of the guarantees."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_3_2_error_with_full_channel_terminates(run_pipeline: Run) -> None:
     @pipeline
     def fan_out() -> tuple[int, int]:
         items = source()
-        first = step("first", fn=next)(items)
+        first = step("first", fn=_first)(items)
         return late(items, first), late(items.map(abs), first)
 
     with pytest.raises(ValueError, match="source"):
@@ -219,7 +219,7 @@ def test_3_3_generators_are_closed_consumers_first(run_pipeline: Run) -> None:
 
     @pipeline
     def line() -> int:
-        return step("first", fn=next)(b(a(step("source", fn=log.source)(), "a"), "b"))
+        return step("first", fn=_first)(b(a(step("source", fn=log.source)(), "a"), "b"))
 
     assert run_pipeline(line) == 0
     assert log.closed == ["b", "a", "source"]
@@ -318,6 +318,18 @@ def _first(items: Iterator[int]) -> int:
     return next(items)
 
 
+def _same_number(number: int) -> int:
+    return number
+
+
+def _total(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
+def _share(number: int, total: int) -> float:
+    return number / total
+
+
 def test_3_5_diamond_uneven_branches_raises_deadlock(run_pipeline: Run) -> None:
     @pipeline
     def uneven(count: int) -> Stream[tuple[Any, ...]]:
@@ -362,7 +374,7 @@ def test_3_5_join_that_drains_one_side_first_raises_deadlock(run_pipeline: Run, 
     @pipeline
     def join(count: int) -> int:
         items = numbers(count)
-        worked = items.map(step("work", fn=abs, executor=executor))
+        worked = items.map(step("work", fn=_same_number, executor=executor))
         return one_after_the_other(worked, items)
 
     with pytest.raises(DeadlockError):
@@ -393,7 +405,7 @@ def test_3_6_collected_branch_joined_with_a_lazy_one_is_rejected() -> None:
         @pipeline
         def scaled(count: int) -> Stream[float]:
             items = numbers(count)
-            return items.map(lambda number, total: number / total, step("total", fn=sum)(items.collect()))
+            return items.map(_share, step("total", fn=_total)(items.collect()))
 
 
 @pytest.mark.parametrize(("left", "right"), [(2, 3), (3, 2), (0, 1)])

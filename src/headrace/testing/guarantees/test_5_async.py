@@ -1,9 +1,10 @@
-"""Section 5 of docs/guarantees.md: sync and async steps in one pipeline. And the bound, for async steps."""
+"""Section 5 of the guarantees: sync and async steps in one pipeline. And the bound, for async steps."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import itertools
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from headrace import DeadlockError, Stream, pipeline, step, stream, zip_streams
-from tests.guarantees.meter import Meter, Meters
+from headrace.testing import Meter, Meters
 
 Run = Callable[..., Any]
 BOUNDS = [1, 3, 30]
@@ -475,7 +476,7 @@ def test_3_2_failure_of_an_async_step_comes_behind_what_was_made_before() -> Non
 def test_4_1_async_runs_in_one_loop_do_not_wait_for_each_other() -> None:
     """Each of them can go on only when the other has begun."""
 
-    async def main() -> list[list[int]]:
+    async def main() -> tuple[list[int], list[int]]:
         here = [asyncio.Event(), asyncio.Event()]
 
         @step
@@ -488,6 +489,23 @@ def test_4_1_async_runs_in_one_loop_do_not_wait_for_each_other() -> None:
         def meeting(count: int, mine: int) -> Stream[int]:
             return stream(numbers(count)).map(meet, mine)
 
-        return await asyncio.gather(meeting.arun(3, 0), meeting.arun(3, 1))
+        left, right = await asyncio.gather(meeting.arun(3, 0), meeting.arun(3, 1))
+        return left, right
 
-    assert asyncio.run(main()) == [[0, 1, 2], [0, 1, 2]]
+    assert asyncio.run(main()) == ([0, 1, 2], [0, 1, 2])
+
+
+def test_5_7_step_that_holds_the_loop_is_named_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop's clock is the test's: every look at it is 60 ms later."""
+
+    async def main() -> list[int]:
+        clock = itertools.count(0, 60)
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: next(clock) / 1000)
+        monkeypatch.setattr("headrace.drivers.aio.LONG", 0.05)
+        return await (numbers | abs | double.options(max_in_flight=2)).arun(3)
+
+    with pytest.warns(
+        RuntimeWarning, match=r"its plain steps \(step 'numbers' .*held the event loop .*'thread'"
+    ) as caught:
+        assert asyncio.run(main()) == [0, 2, 4]
+    assert len(caught) == 1
