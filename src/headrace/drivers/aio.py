@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from functools import partial
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent, greenlet
 
-from headrace.drivers.runner import Observer, Told
+from headrace.drivers.runner import Observer, Told, log
 from headrace.drivers.sync import Hub
 from headrace.engine.outcome import Failed, Stopped, Value, capture
 from headrace.engine.run import Execution
@@ -110,13 +109,13 @@ class Inside:
         while self.outcome is None:
             begun = now()
             self.mail.idler.switch()
-            try:
-                if not self.warned and now() - begun > LONG:
-                    self._warn(now() - begun)
-                if self.outcome is None:
+            if not self.warned and now() - begun > LONG:
+                self._warn(now() - begun)
+            if self.outcome is None:
+                try:
                     await self.mail.arrival()
-            except BaseException as error:  # the caller's task is cancelled, or warnings are errors
-                self.hub.interrupt(error)
+                except BaseException as error:  # the caller's task is cancelled
+                    self.hub.interrupt(error)
         return self.outcome.unwrap()
 
     def _warn(self, seconds: float) -> None:
@@ -124,11 +123,12 @@ class Inside:
         self.warned = True
         plain = [node for node in self.execution.dag.nodes if node.function and node.executor == "inline"]
         if plain:
-            warnings.warn(
-                f"pipeline '{self.execution.dag.name}': its plain steps ({', '.join(map(str, plain))}) held the event "
-                f"loop for {seconds:.2f} s; give what blocks executor='thread'",
-                RuntimeWarning,
-                stacklevel=2,
+            log.warning(
+                "headrace: pipeline '%s': its plain steps (%s) held the event loop for %.2f s; give what blocks "
+                "executor='thread'",
+                self.execution.dag.name,
+                ", ".join(map(str, plain)),
+                seconds,
             )
 
     def leave(self) -> None:
