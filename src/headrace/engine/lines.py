@@ -7,7 +7,7 @@ not live here: room (channel.py), the loops (fuse.py, ports.py), calls (calls.py
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,21 +15,14 @@ from headrace.engine.blame import Blame
 from headrace.engine.calls import Calls, per_item_run
 from headrace.engine.channel import Branch, Channel, express
 from headrace.engine.deadlock import Link
-from headrace.engine.outcome import Ended, Failed, Outcome, Value, travelling
+from headrace.engine.elsewhere import Elsewhere
 from headrace.engine.ports import (
     Driver,
-    LateTap,
-    Pool,
     Port,
-    Puller,
-    call_elsewhere,
     fill,
-    receive,
-    resume_elsewhere,
     tap,
 )
 from headrace.engine.tasked import Tasked
-from headrace.engine.window import Slot, Window
 from headrace.graph.dag import Edge, Node, Program, Stage
 from headrace.graph.stages import PER_ITEM, calls_overlap
 
@@ -79,6 +72,7 @@ class Lines:
         self.generators: dict[str, Iterator[Any]] = {}  # to be closed
         self.counters: dict[Link, itertools.count[int]] = {}
         self.value_waiting: list[Callable[[], object]] = []
+        self.elsewhere = Elsewhere(self)
 
     def _make_channel(self, node: Node) -> None:
         links = [(node.id, target, edge.parameter) for target, edge in self.consumers[node.id]]
@@ -93,7 +87,7 @@ class Lines:
         if self.stages[output].handoff == "direct" and self.stages[output].executor == "async":
             self._make_channel(self.nodes[output])
         self._open_above([output])
-        return self._read("", _to_caller(output))
+        return self.read("", _to_caller(output))
 
     def gives_natively(self) -> bool:
         """Whether the caller's items come out of an async stage that nothing else reads and that reads no channel."""
@@ -108,7 +102,7 @@ class Lines:
         """That stage, for the caller's own task."""
         nodes = [self.nodes[id] for id in self.stages[self.dag.outputs[0]].nodes]
         self._open_above([edge.source for edge in nodes[0].stream_edges])
-        return Tasked(self, nodes, self._read_late(nodes[0]), _unreachable)
+        return Tasked(self, nodes, self.elsewhere.read_late(nodes[0]), _unreachable)
 
     def listed(self) -> list[Any]:
         """All that the caller of the run reads."""
@@ -119,7 +113,7 @@ class Lines:
         nodes = [self.nodes[id] for id in stage.nodes]
         self._open_above([edge.source for edge in nodes[0].stream_edges])
         if stage.executor == "async":
-            items: list[Any] = self._result_in_task(nodes, None)
+            items: list[Any] = self.elsewhere.result_in_task(nodes, None)
             return items
         return self._collected(nodes, "", _to_caller(output))
 
@@ -129,11 +123,11 @@ class Lines:
         nodes = [self.nodes[id] for id in stage.nodes]
         self._open_above([edge.source for edge in nodes[0].stream_edges])
         if stage.executor == "async":
-            return self._result_in_task(nodes[:-1], node)
+            return self.elsewhere.result_in_task(nodes[:-1], node)
         if node.kind == "collect" and len(nodes) > 1:
             return self._collected(nodes[:-1], node.id, node.stream_edges[0])
         items = self._composed(nodes[:-1]) if len(nodes) > 1 else None
-        return self.calls.value(node, self._streams(node, items))
+        return self.calls.value(node, self.streams(node, items))
 
     def _collected(self, nodes: list[Node], target: str, edge: Edge) -> list[Any]:
         """All that a line of nodes gives; if it ends in per-item steps, straight from their loop."""
@@ -141,7 +135,7 @@ class Lines:
         if not run:
             return list(self._counted(self._composed(nodes), target, edge))
         before = nodes[: -len(run)]
-        streams = self._streams(run[0], self._composed(before) if before else None)
+        streams = self.streams(run[0], self._composed(before) if before else None)
         collected: list[Any] = self.calls.loop(run, streams[run[0].stream_edges[0].parameter], collect=True)
         return collected
 
@@ -180,15 +174,9 @@ class Lines:
         channel = self.channels[node.id]
         if stage.executor == "inline":
             source = self._native(stage)
-            pump = partial(fill, channel, source, self._blamed_on(node))
+            pump = partial(fill, channel, source, self.blamed_on(node))
             return Port(channel, pump, self.driver, in_fiber=stage.fiber, source=None if stage.fiber else source)
-        in_task = stage.executor == "async"
-        if calls_overlap(node):
-            pool = self.driver.pool(node.name, in_task=in_task)
-            return Port(channel, self._calling(node, channel, pool), self.driver, in_fiber=stage.fiber, works=pool)
-        nodes = [self.nodes[id] for id in stage.nodes]
-        puller = self._pulling_task(nodes, channel) if in_task else self._pulling_thread(node, channel)
-        return Port(channel, partial(self._resume, nodes, channel, puller), self.driver, works=puller)
+        return self.elsewhere.port([self.nodes[id] for id in stage.nodes], stage, channel)
 
     def _native(self, stage: Stage) -> Iterator[Any]:
         nodes = [self.nodes[id] for id in stage.nodes]
@@ -198,10 +186,11 @@ class Lines:
         return self._deferred(nodes, missing) if missing else self._composed(nodes)
 
     def _deferred(self, nodes: Sequence[Node], missing: Sequence[Edge]) -> Iterator[Any]:
-        self._await_values(missing)
+        self.await_values(missing)
         yield from self._composed(nodes)
 
-    def _await_values(self, edges: Iterable[Edge]) -> None:
+    def await_values(self, edges: Iterable[Edge]) -> None:
+        """Wait until the values are there that arrive by `edges`."""
         for edge in edges:
             while edge.source not in self.values:
                 self.driver.wait(self.value_waiting, edge)
@@ -211,7 +200,7 @@ class Lines:
         items: Iterator[Any] | None = None
         while nodes:
             run = per_item_run(nodes) or nodes[:1]
-            streams = self._streams(run[0], items)
+            streams = self.streams(run[0], items)
             if run[0].kind in PER_ITEM:
                 made = self.calls.loop(run, streams[run[0].stream_edges[0].parameter])
             else:
@@ -222,14 +211,14 @@ class Lines:
         assert items is not None
         return items
 
-    def _streams(self, node: Node, items: Iterator[Any] | None) -> dict[str, Iterator[Any]]:
+    def streams(self, node: Node, items: Iterator[Any] | None) -> dict[str, Iterator[Any]]:
         """What the node reads: `items` of the node before it in its stage, or else other stages."""
         if items is not None:
             edge = node.stream_edges[0]
             return {edge.parameter: self._counted(items, node.id, edge)}
-        return {edge.parameter: self._read(node.id, edge) for edge in node.stream_edges}
+        return {edge.parameter: self.read(node.id, edge) for edge in node.stream_edges}
 
-    def _read(self, target: str, edge: Edge) -> Iterator[Any]:
+    def read(self, target: str, edge: Edge) -> Iterator[Any]:
         """The iterator through which `target` reads `edge` from another stage."""
         branch = self.branches.get((edge.source, target, edge.parameter))
         if branch is None:
@@ -238,7 +227,7 @@ class Lines:
         if port.source is None or not self._waits_here_only(target):
             return tap(branch, port.ask, self.driver)
         waiter = partial(self.driver.waiter, branch.channel.waiting, branch)
-        return express(branch, port.source, self._blamed_on(self.nodes[edge.source]), waiter)
+        return express(branch, port.source, self.blamed_on(self.nodes[edge.source]), waiter)
 
     def _waits_here_only(self, id: str) -> bool:
         """Whether the fiber in which this node runs can wait for nothing but what the node itself reads."""
@@ -286,134 +275,9 @@ class Lines:
         counter = self.counters[edge.source, target, edge.parameter] = itertools.count(1)
         return itertools.compress(items, counter)  # every number from 1 is true: it counts at the speed of C
 
-    def _blamed_on(self, node: Node) -> Callable[[BaseException], None]:
+    def blamed_on(self, node: Node) -> Callable[[BaseException], None]:
+        """What to call with a failure that came out of the line that ends in `node`."""
         return lambda error: self.blame.line(error, node)
-
-    # -- elsewhere: in threads and tasks -----------------------------------------------------------------------
-
-    def _calling(self, node: Node, channel: Channel, pool: Pool) -> Callable[[], None]:
-        """The pump of a per-item step whose calls overlap."""
-        window = Window(channel, node.concurrency, node.ordered)
-        [source] = self._streams(node, None).values()
-        numbers = itertools.count(1)
-        calls: list[Callable[[Any], Any]] = []
-
-        def settle(slot: Slot, item: Any, number: int, outcome: Value | Failed) -> None:
-            if isinstance(outcome, Failed):
-                failure = Failed(travelling(outcome.error))
-                self.blame.step(failure.error, node, number)
-                window.settle(slot, failure)
-            elif node.kind == "filter":
-                window.settle(slot, Value(item) if outcome.value else None)
-            else:
-                window.settle(slot, outcome)
-
-        def pump() -> None:
-            if not calls:
-                self._await_values(node.value_edges)
-                calls.append(self.calls.of_item(node))
-            settled_by = lambda slot, item: partial(settle, slot, item, next(numbers))  # noqa: E731
-            call_elsewhere(window, source, pool, calls[0], settled_by, self._blamed_on(node))
-
-        return pump
-
-    def _pulling_thread(self, node: Node, channel: Channel) -> Puller:
-        """A generator step that runs in a thread of its own."""
-        inputs = self._read_late(node)
-
-        def open(remote: Callable[[Iterator[Any]], Iterator[Any]]) -> Iterator[Any]:
-            return self.calls.iterator(node, {name: remote(items) for name, items in inputs.items()})
-
-        return self._puller(node, open, self._receiving(node, node, channel), inputs, in_task=False)
-
-    def _pulling_task(self, nodes: list[Node], channel: Channel) -> Puller:
-        """An async stage, which runs in a task of its own."""
-        inputs = self._read_late(nodes[0])
-
-        async def open(remote: Callable[[Iterator[Any]], AsyncIterator[Any]]) -> AsyncIterator[Any]:
-            stage = Tasked(self, nodes, inputs, remote)
-            try:
-                async for item in stage.items:
-                    yield item
-            finally:
-                await stage.close()
-
-        return self._puller(nodes[-1], open, self._receiving(nodes[0], nodes[-1], channel), inputs, in_task=True)
-
-    def _result_in_task(self, nodes: list[Node], value: Node | None) -> Any:
-        """What an async stage gives that ends in `value`, or all of its items in a list."""
-        head = nodes[0] if nodes else value
-        assert head is not None
-        inputs = self._read_late(head)
-        outcomes: list[Outcome] = []
-        waiting: list[Callable[[], object]] = []
-
-        async def once(remote: Callable[[Iterator[Any]], AsyncIterator[Any]]) -> AsyncIterator[Any]:
-            stage = Tasked(self, nodes, inputs, remote, ends_in=value)
-            try:
-                yield await stage.result()
-            finally:
-                await stage.close()
-
-        def done(outcome: Outcome) -> None:
-            outcomes.append(outcome)
-            for call in waiting:
-                call()
-
-        puller = self._puller(value or nodes[-1], once, done, inputs, in_task=True)
-        try:
-            puller.ask()
-            while not outcomes:
-                self.driver.wait(waiting, None)
-        finally:
-            puller.stop()
-        outcome = outcomes[0]
-        assert not isinstance(outcome, Ended)
-        return outcome.unwrap()
-
-    def _puller(
-        self,
-        node: Node,
-        open: Callable[..., Any],
-        done: Callable[[Outcome], None],
-        inputs: Mapping[str, Iterator[Any]],
-        *,
-        in_task: bool,
-    ) -> Puller:
-        def heard() -> None:
-            for items in inputs.values():
-                if isinstance(items, LateTap):
-                    items.received()
-
-        def failed(error: BaseException) -> None:
-            self.blame.step(error, node)
-            self.failed(error)
-
-        return self.driver.puller(open, done, heard, failed, node.name, in_task=in_task)
-
-    def _receiving(self, head: Node, end: Node, channel: Channel) -> Callable[[Outcome], None]:
-        def done(outcome: Outcome) -> None:
-            receive(channel, self._blamed_on(end), outcome)
-            if channel.ended is not None:
-                self.close_inputs(head)
-
-        return done
-
-    def _read_late(self, node: Node) -> dict[str, Iterator[Any]]:
-        """What a node reads that runs elsewhere."""
-        inputs: dict[str, Iterator[Any]] = {}
-        for edge in node.stream_edges:
-            branch = self.branches.get((edge.source, node.id, edge.parameter))
-            if branch is None:
-                inputs[edge.parameter] = self._read(node.id, edge)
-            else:
-                inputs[edge.parameter] = LateTap(branch, self.ports[edge.source].ask, self.driver)
-        return inputs
-
-    def _resume(self, nodes: Sequence[Node], channel: Channel, puller: Puller) -> None:
-        for node in nodes:
-            self._await_values(node.value_edges)
-        resume_elsewhere(channel, puller)
 
     # -- closing -----------------------------------------------------------------------------------------------
 

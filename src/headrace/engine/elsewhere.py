@@ -1,0 +1,165 @@
+"""Steps that do not run in the run's own thread: in threads, or in asyncio tasks.
+
+Lives here: what is run there, what is read for it, and what is done with what comes back. Must not live here: threads
+and tasks themselves, which the driver brings.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from headrace.engine.channel import Channel
+from headrace.engine.outcome import Ended, Failed, Outcome, Value, travelling
+from headrace.engine.ports import LateTap, Pool, Port, Puller, call_elsewhere, receive, resume_elsewhere
+from headrace.engine.tasked import Tasked
+from headrace.engine.window import Slot, Window
+from headrace.graph.dag import Node, Stage
+from headrace.graph.stages import calls_overlap
+
+if TYPE_CHECKING:
+    from headrace.engine.lines import Lines
+
+__all__ = ["Elsewhere"]
+
+
+class Elsewhere:
+    """What the lines of a run have running elsewhere."""
+
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
+
+    def port(self, nodes: list[Node], stage: Stage, channel: Channel) -> Port:
+        """The port of a stage that runs elsewhere."""
+        driver, end, in_task = self.lines.driver, nodes[-1], stage.executor == "async"
+        if calls_overlap(end):
+            pool = driver.pool(end.name, in_task=in_task)
+            return Port(channel, self._calling(end, channel, pool), driver, in_fiber=stage.fiber, works=pool)
+        puller = self._pulling_task(nodes, channel) if in_task else self._pulling_thread(end, channel)
+        return Port(channel, partial(self._resume, nodes, channel, puller), driver, works=puller)
+
+    def _calling(self, node: Node, channel: Channel, pool: Pool) -> Callable[[], None]:
+        """The pump of a per-item step whose calls overlap."""
+        window = Window(channel, node.concurrency, node.ordered)
+        [source] = self.lines.streams(node, None).values()
+        numbers = itertools.count(1)
+        calls: list[Callable[[Any], Any]] = []
+
+        def settle(slot: Slot, item: Any, number: int, outcome: Value | Failed) -> None:
+            if isinstance(outcome, Failed):
+                failure = Failed(travelling(outcome.error))
+                self.lines.blame.step(failure.error, node, number)
+                window.settle(slot, failure)
+            elif node.kind == "filter":
+                window.settle(slot, Value(item) if outcome.value else None)
+            else:
+                window.settle(slot, outcome)
+
+        def pump() -> None:
+            if not calls:
+                self.lines.await_values(node.value_edges)
+                calls.append(self.lines.calls.of_item(node))
+            settled_by = lambda slot, item: partial(settle, slot, item, next(numbers))  # noqa: E731
+            call_elsewhere(window, source, pool, calls[0], settled_by, self.lines.blamed_on(node))
+
+        return pump
+
+    def _pulling_thread(self, node: Node, channel: Channel) -> Puller:
+        """A generator step that runs in a thread of its own."""
+        inputs = self.read_late(node)
+
+        def open(remote: Callable[[Iterator[Any]], Iterator[Any]]) -> Iterator[Any]:
+            return self.lines.calls.iterator(node, {name: remote(items) for name, items in inputs.items()})
+
+        return self._puller(node, open, self._receiving(node, node, channel), inputs, in_task=False)
+
+    def _pulling_task(self, nodes: list[Node], channel: Channel) -> Puller:
+        """An async stage, which runs in a task of its own."""
+        inputs = self.read_late(nodes[0])
+
+        async def open(remote: Callable[[Iterator[Any]], AsyncIterator[Any]]) -> AsyncIterator[Any]:
+            stage = Tasked(self.lines, nodes, inputs, remote)
+            try:
+                async for item in stage.items:
+                    yield item
+            finally:
+                await stage.close()
+
+        return self._puller(nodes[-1], open, self._receiving(nodes[0], nodes[-1], channel), inputs, in_task=True)
+
+    def result_in_task(self, nodes: list[Node], value: Node | None) -> Any:
+        """What an async stage gives that ends in `value`, or all of its items in a list."""
+        head = nodes[0] if nodes else value
+        assert head is not None
+        inputs = self.read_late(head)
+        outcomes: list[Outcome] = []
+        waiting: list[Callable[[], object]] = []
+
+        async def once(remote: Callable[[Iterator[Any]], AsyncIterator[Any]]) -> AsyncIterator[Any]:
+            stage = Tasked(self.lines, nodes, inputs, remote, ends_in=value)
+            try:
+                yield await stage.result()
+            finally:
+                await stage.close()
+
+        def done(outcome: Outcome) -> None:
+            outcomes.append(outcome)
+            for call in waiting:
+                call()
+
+        puller = self._puller(value or nodes[-1], once, done, inputs, in_task=True)
+        try:
+            puller.ask()
+            while not outcomes:
+                self.lines.driver.wait(waiting, None)
+        finally:
+            puller.stop()
+        outcome = outcomes[0]
+        assert not isinstance(outcome, Ended)
+        return outcome.unwrap()
+
+    def _puller(
+        self,
+        node: Node,
+        open: Callable[..., Any],
+        done: Callable[[Outcome], None],
+        inputs: Mapping[str, Iterator[Any]],
+        *,
+        in_task: bool,
+    ) -> Puller:
+        def heard() -> None:
+            for items in inputs.values():
+                if isinstance(items, LateTap):
+                    items.received()
+
+        def failed(error: BaseException) -> None:
+            self.lines.blame.step(error, node)
+            self.lines.failed(error)
+
+        return self.lines.driver.puller(open, done, heard, failed, node.name, in_task=in_task)
+
+    def _receiving(self, head: Node, end: Node, channel: Channel) -> Callable[[Outcome], None]:
+        def done(outcome: Outcome) -> None:
+            receive(channel, self.lines.blamed_on(end), outcome)
+            if channel.ended is not None:
+                self.lines.close_inputs(head)
+
+        return done
+
+    def read_late(self, node: Node) -> dict[str, Iterator[Any]]:
+        """What a node reads that runs elsewhere."""
+        inputs: dict[str, Iterator[Any]] = {}
+        for edge in node.stream_edges:
+            branch = self.lines.branches.get((edge.source, node.id, edge.parameter))
+            if branch is None:
+                inputs[edge.parameter] = self.lines.read(node.id, edge)
+            else:
+                inputs[edge.parameter] = LateTap(branch, self.lines.ports[edge.source].ask, self.lines.driver)
+        return inputs
+
+    def _resume(self, nodes: Sequence[Node], channel: Channel, puller: Puller) -> None:
+        for node in nodes:
+            self.lines.await_values(node.value_edges)
+        resume_elsewhere(channel, puller)
