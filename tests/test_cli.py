@@ -15,7 +15,8 @@ WORDS = '''
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -80,6 +81,32 @@ def mixed() -> Iterator[object]:
     yield from ["text", {"a": [1, None]}, None, 2.5, ValueError("an item")]
 
 
+@step
+async def count_down(start: int) -> AsyncIterator[int]:
+    """Whole numbers down to 1."""
+    for number in range(start, 0, -1):
+        yield number
+
+
+@step
+async def waited(number: int) -> int:
+    await asyncio.sleep(0)
+    return number
+
+
+@step
+async def halved(number: int) -> float:
+    return 10 / (number - 2)
+
+
+@step
+async def last(words: AsyncIterator[str]) -> str:
+    word = ""
+    async for word in words:
+        pass
+    return word
+
+
 @pipeline
 def lengths(words: Stream[str]) -> Stream[int]:
     """The length of each word."""
@@ -88,6 +115,8 @@ def lengths(words: Stream[str]) -> Stream[int]:
 
 squares = numbers | (lambda number: number * number)
 odds = numbers | odd
+waits = numbers | waited | str
+halves = count_down | halved
 plain = 3
 '''
 
@@ -126,6 +155,10 @@ def headrace(*arguments, **options):
         ("words.py lengthy", "7\n"),
         ("words.py:tail one two three", "two\nthree\n"),
         ("words.py:nothing", ""),
+        ("words.py:waits --count 2", "0\n1\n"),
+        ("words.py:count_down 2", "2\n1\n"),
+        ("words.py:waited 2", "2\n"),
+        ("words.py:last one two", "two\n"),
         ("words.py:mixed", "text\n{\"a\":[1,null]}\nnull\n2.5\nValueError('an item')\n"),
         (
             "words.py:all_kinds 1 a/b.txt --names x --names y --size l --colour dark-blue --loud",
@@ -177,7 +210,10 @@ def test_help_of_the_commands(command, shown, capsys):
 
 # -- what is refused -----------------------------------------------------------------------------------------
 
-ALL = "there are lengths, squares, odds, numbers, shout, odd, tail, all_kinds, call, nothing, mixed"
+ALL = (
+    "there are lengths, squares, odds, waits, halves, "
+    "numbers, shout, odd, tail, all_kinds, call, nothing, mixed, count_down, waited, halved, last"
+)
 
 
 @pytest.mark.parametrize(
@@ -198,8 +234,8 @@ ALL = "there are lengths, squares, odds, numbers, shout, odd, tail, all_kinds, c
         ("run words.py:nmbers", f"words.py: has no pipeline 'nmbers'; {ALL}"),
         ("show words:nmbers", f"words: has no pipeline 'nmbers'; {ALL}"),
         ("run words.py:plain", f"words.py: 'plain' must be a pipeline or a step, got a int; {ALL}"),
-        ("run words.py", f"words.py: has 3 pipelines, got no name of one; {ALL}"),
-        ("run words.py:", f"words.py: has 3 pipelines, got no name of one; {ALL}"),
+        ("run words.py", f"words.py: has 5 pipelines, got no name of one; {ALL}"),
+        ("run words.py:", f"words.py: has 5 pipelines, got no name of one; {ALL}"),
         (
             "run empty.py",
             "empty.py: has no pipelines, got no name of one; decorate a function with @pipeline",
@@ -290,6 +326,16 @@ def test_a_failure_is_the_users_traceback_and_exit_code_1(capsys):
     assert err.startswith("Traceback (most recent call last):\n")
     assert 'raise LookupError("two is even")' in err
     assert "LookupError: two is even\nheadrace: step 'odd' (words.py:" in err
+    assert "cli.py" not in err
+
+
+def test_a_failure_of_an_async_step_is_the_users_traceback_and_exit_code_1(capsys):
+    assert main(["run", "words.py:halves", "3"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "10.0\n"
+    assert err.startswith("Traceback (most recent call last):\n")
+    assert "return 10 / (number - 2)" in err
+    assert "ZeroDivisionError: division by zero\nheadrace: step 'halved' (words.py:" in err
     assert "cli.py" not in err
 
 

@@ -15,6 +15,7 @@ from tools.corpus import RUNNERS, Runner, differences, load, outcome, run_script
 
 SCRIPTS = scripts()
 DEMO = ("source_index", "crawl_site")
+each_runner = pytest.mark.parametrize("runner", RUNNERS, ids=[runner.name for runner in RUNNERS])
 each_script = pytest.mark.parametrize("script", SCRIPTS, ids=[script.stem for script in SCRIPTS])
 
 
@@ -66,18 +67,20 @@ def test_runners_that_disagree_are_reported_with_the_place(tmp_path: Path) -> No
     assert str(caught.value) == ("faulty.py, run 'three': sync and other differ\n  /result: sync 3, other 4")
 
 
-def test_runner_that_swallows_a_failure_is_reported() -> None:
+@each_runner
+def test_runner_that_swallows_a_failure_is_reported(runner: Runner) -> None:
     def quiet(observer: Any, flow: Any, arguments: Any) -> Any:
         with pytest.raises(ZeroDivisionError):
-            RUNNERS[0].run(observer, flow, arguments)
+            runner.run(observer, flow, arguments)
 
     with pytest.raises(AssertionError, match="told of ZeroDivisionError"):
         outcome(Runner("quiet", quiet), step("divided", fn=lambda number: 1 // number), 0)
 
 
-def test_run_that_cannot_begin_is_an_error_and_not_an_outcome() -> None:
+@each_runner
+def test_run_that_cannot_begin_is_an_error_and_not_an_outcome(runner: Runner) -> None:
     with pytest.raises(TypeError, match="missing a required argument"):
-        outcome(RUNNERS[0], step("double", fn=lambda number: number * 2))
+        outcome(runner, step("double", fn=lambda number: number * 2))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import collections
 import enum
 import typing
 from collections import abc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Generic, Literal, NewType, Optional, Protocol, TypedDict, TypeVar, Union
 
 import pytest
@@ -413,7 +413,9 @@ def test_what_may_be_iterated_iterates(hint: Any) -> None:
     assert iterates(hint)
 
 
-@pytest.mark.parametrize("hint", [int, None, Dog, int | float, Callable[[int], str], Literal[1]])
+@pytest.mark.parametrize(
+    "hint", [int, None, Dog, int | float, Callable[[int], str], Literal[1], AsyncIterator[int], AsyncIterable]
+)
 def test_what_cannot_be_iterated_does_not_iterate(hint: Any) -> None:
     assert not iterates(hint)
 

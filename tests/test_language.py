@@ -1,5 +1,6 @@
 """Right programs: what they build, and what they give."""
 
+import asyncio
 import functools
 import io
 import json
@@ -8,14 +9,14 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NewType, Optional, Protocol, TextIO, TypedDict, TypeVar
 
 import jsonschema
 import pytest
 
-from headrace import Dag, Pipeline, Step, Stream, SyncRunner, pipeline, step, stream, zip_streams
+from headrace import AsyncRunner, Dag, Pipeline, Step, Stream, SyncRunner, pipeline, step, stream, zip_streams
 from headrace.graph.dag import schema
 from headrace.graph.render import mermaid, text
 from tools import dag_schema
@@ -770,6 +771,410 @@ def test_line_of_a_thousand_generators_runs() -> None:
     assert line.run(3) == [0, 1, 2]
 
 
+# -- async steps ---------------------------------------------------------------------------------------------
+
+Execute = Callable[..., Any]
+
+
+def run(flow: Pipeline[..., Any] | Step[..., Any], *arguments: Any) -> Any:
+    return flow.run(*arguments)
+
+
+def arun(flow: Pipeline[..., Any] | Step[..., Any], *arguments: Any) -> Any:
+    return asyncio.run(flow.arun(*arguments))
+
+
+either = pytest.mark.parametrize("execute", [run, arun])
+
+
+@step
+async def numbers_async(count: int) -> AsyncIterator[int]:
+    for number in range(count):
+        yield number
+
+
+@step
+async def double_async(number: int) -> int:
+    return number * 2
+
+
+@step
+async def doubles_async(numbers: AsyncIterator[int]) -> AsyncIterator[int]:
+    async for number in numbers:
+        yield number * 2
+
+
+@step
+async def sum_async(numbers: AsyncIterator[int]) -> int:
+    return sum([number async for number in numbers])
+
+
+@step
+async def divisors_async(number: int) -> list[int]:
+    return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
+
+
+@step
+async def range_async(number: int) -> AsyncIterator[int]:
+    for one in range(number):
+        yield one
+
+
+@step
+async def is_even_async(number: int) -> bool:
+    return number % 2 == 0
+
+
+@step
+async def add_async(left: int, right: int) -> int:
+    return left + right
+
+
+@step
+def passed(items: Iterator[int]) -> Iterator[int]:
+    yield from items
+
+
+def stages(flow: Pipeline[..., Any] | Step[..., Any]) -> list[tuple[str, list[str]]]:
+    """What runs where: each stage's executor, and the names of its nodes."""
+    return [
+        (stage.executor, [flow.dag.node(id).name.removesuffix("_async") for id in stage.nodes])
+        for stage in flow.dag.stages
+    ]
+
+
+class Fetcher:
+    """Has an async method of every kind."""
+
+    async def __call__(self, number: int) -> int:
+        return number + 1
+
+    async def method(self, number: int) -> int:
+        return number + 1
+
+    async def scaled(self, factor: int, number: int) -> int:
+        return factor * number
+
+    async def both(self, number: int) -> AsyncIterator[int]:
+        yield number
+        yield -number
+
+    @classmethod
+    async def of(cls, number: int) -> int:
+        return number + 1
+
+    @staticmethod
+    async def static(number: int) -> int:
+        return number + 1
+
+
+def returns_an_awaitable(number: int) -> Awaitable[int]:
+    return Fetcher.static(number)
+
+
+def returns_a_coroutine(number: int) -> Coroutine[Any, Any, int]:
+    return Fetcher.static(number)
+
+
+def returns_an_async_iterator(number: int) -> AsyncIterator[int]:
+    return Fetcher().both(number)
+
+
+@functools.wraps(Fetcher.static)
+def decorated(*arguments: Any) -> Any:
+    return Fetcher.static(*arguments)
+
+
+@either
+@pytest.mark.parametrize(
+    ("function", "name", "result"),
+    [
+        (double_async, "double_async", [0, 2, 4]),
+        (Fetcher.static, "static", [1, 2, 3]),
+        (Fetcher.of, "of", [1, 2, 3]),
+        (Fetcher().method, "method", [1, 2, 3]),
+        (Fetcher(), "Fetcher", [1, 2, 3]),
+        (Fetcher().both, "both", [0, 0, 1, -1, 2, -2]),
+        (functools.partial(Fetcher().scaled, 3), "scaled", [0, 3, 6]),
+        (functools.partial(functools.partial(Fetcher().scaled, 3)), "scaled", [0, 3, 6]),
+        (functools.partial(Fetcher()), "Fetcher", [1, 2, 3]),
+        (decorated, "static", [1, 2, 3]),
+        (returns_an_awaitable, "returns_an_awaitable", [1, 2, 3]),
+        (returns_a_coroutine, "returns_a_coroutine", [1, 2, 3]),
+        (returns_an_async_iterator, "returns_an_async_iterator", [0, 0, 1, -1, 2, -2]),
+    ],
+)
+def test_any_async_callable_may_stand_where_a_step_does(
+    execute: Execute, function: Any, name: str, result: list[int]
+) -> None:
+    line = numbers | function
+    node = line.dag.nodes[-1]
+    assert execute(line, 3) == result
+    assert (node.name, node.executor, node.type) == (name, "async", "int")
+    assert execute(numbers | step("named", fn=function), 3) == result
+
+
+@either
+def test_async_steps_work_wherever_plain_ones_do(execute: Execute) -> None:
+    @pipeline
+    def body(count: int) -> tuple[list[int], list[int], list[int], list[int], list[int], int, int, list[int]]:
+        found = numbers(count)
+        return (
+            found.map(double_async).collect(),
+            found.map(add_async, right=count).collect(),
+            found.flat_map(divisors_async).collect(),
+            found.flat_map(range_async).collect(),
+            found.filter(is_even_async).collect(),
+            sum_async(found),
+            double_async(count),
+            zip_streams(found, doubles_async(found)).starmap(add_async).collect(),
+        )
+
+    lists = ([0, 2, 4, 6], [4, 5, 6, 7], [1, 1, 2, 1, 3], [0, 0, 1, 0, 1, 2], [0, 2])
+    assert execute(body, 4) == (*lists, 6, 8, [0, 3, 6, 9])
+    assert {node.name for node in body.dag.nodes if node.executor == "async"} == {
+        "double_async",
+        "add_async",
+        "divisors_async",
+        "range_async",
+        "is_even_async",
+        "sum_async",
+        "doubles_async",
+    }
+    assert body.dag.node("body/divisors_async").type == "int"
+
+
+@either
+def test_async_function_that_gives_an_iterator_gives_a_value(execute: Execute) -> None:
+    @step
+    async def opened(count: int) -> Iterator[int]:
+        return iter(range(count))
+
+    @pipeline
+    def body(count: int) -> Stream[int]:
+        return stream(opened(count)).flat_map(opened)
+
+    assert execute(body, 4) == [0, 0, 1, 0, 1, 2]
+    assert [(node.kind, node.type) for node in body.dag.nodes[1:]] == [
+        ("value", "Iterator[int]"),
+        ("iterate", "int"),
+        ("flat_map", "int"),
+    ]
+
+
+@either
+def test_async_functions_without_hints_work(execute: Execute) -> None:
+    async def source(count):  # type: ignore[no-untyped-def]
+        for number in range(count):
+            yield number
+
+    async def added(number, other):  # type: ignore[no-untyped-def]
+        return number + other
+
+    async def listed(items):  # type: ignore[no-untyped-def]
+        return [item async for item in items]
+
+    @pipeline
+    def body(count):  # type: ignore[no-untyped-def]
+        return step(listed)(step(source)(count).map(added, count))
+
+    assert execute(body, 3) == [3, 4, 5]
+    assert {node.type for node in body.dag.nodes} == {"Any"}
+
+
+@either
+def test_stream_of_either_kind_goes_to_a_parameter_for_both(execute: Execute) -> None:
+    @step
+    def sum_of(numbers: Iterator[int] | AsyncIterator[int]) -> int:
+        assert isinstance(numbers, Iterator)
+        return sum(numbers)
+
+    @step
+    async def sum_of_async(numbers: Iterable[int] | AsyncIterable[int]) -> int:
+        assert isinstance(numbers, AsyncIterable)
+        return sum([number async for number in numbers])
+
+    assert [execute(numbers | each, 4) for each in (sum_of, sum_of_async)] == [6, 6]
+    assert [execute(numbers_async | each, 4) for each in (sum_of, sum_of_async)] == [6, 6]
+
+
+@either
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (numbers_async | double_async | double_async, [("async", ["numbers", "double", "double"])]),
+        (
+            numbers_async | doubles_async | range_async | double_async | sum_async,
+            [("async", ["numbers", "doubles", "range", "double", "sum"])],
+        ),
+        (numbers | double_async | double_async, [("inline", ["numbers"]), ("async", ["double", "double"])]),
+        (numbers | double | double_async, [("inline", ["numbers", "double"]), ("async", ["double"])]),
+        # a plain step that is called per item is called wherever the item is
+        (numbers_async | double | double_async, [("async", ["numbers", "double", "double"])]),
+        (numbers_async | double_async | double, [("async", ["numbers", "double", "double"])]),
+        # but a plain generator needs a thread of control of its own
+        (
+            numbers_async | passed | double_async,
+            [("async", ["numbers"]), ("inline", ["passed"]), ("async", ["double"])],
+        ),
+        (numbers_async | double_async | total_of, [("async", ["numbers", "double"]), ("inline", ["total_of"])]),
+        # calls that overlap are a stage of their own, behind which another one begins
+        (
+            numbers_async | double_async.options(max_in_flight=2) | double_async,
+            [("async", ["numbers"]), ("async", ["double"]), ("async", ["double"])],
+        ),
+        (
+            numbers_async.options(max_in_flight=2) | double_async,
+            [("async", ["numbers"]), ("async", ["double"])],
+        ),
+        (
+            numbers_async | double.options(executor="thread") | double_async,
+            [("async", ["numbers"]), ("thread", ["double"]), ("async", ["double"])],
+        ),
+    ],
+)
+def test_run_of_async_steps_is_one_stage(execute: Execute, line: Any, expected: list[tuple[str, list[str]]]) -> None:
+    assert stages(line) == expected
+    plain = functools.reduce(operator.or_, [plain_twin(node.name) for node in line.dag.nodes[1:]])
+    assert execute(line, 4) == plain.run(4)
+
+
+def plain_twin(name: str) -> Any:
+    @step
+    def spread(number: int) -> Iterator[int]:
+        yield from range(number)
+
+    twins = {"doubles": double, "range": spread, "sum": total_of, "total_of": total_of}
+    return {"numbers": numbers, "double": double, "passed": passed, **twins}[name.removesuffix("_async")]
+
+
+@either
+def test_collect_and_drain_are_in_the_stage_of_an_async_step(execute: Execute) -> None:
+    seen: list[int] = []
+
+    async def see(number: int) -> None:
+        seen.append(number)
+
+    @pipeline
+    def body(count: int) -> list[int]:
+        numbers_async(count).map(see)
+        return numbers_async(count).map(double_async).collect()
+
+    assert execute(body, 3) == [0, 2, 4]
+    assert seen == [0, 1, 2]
+    assert stages(body) == [("async", ["numbers", "see", "drain"]), ("async", ["numbers", "double", "collect"])]
+
+
+def test_options_of_async_steps_are_in_the_dag() -> None:
+    fetch_async = double_async.options(max_in_flight=100, concurrency=30, ordered=False)
+    node = (numbers | fetch_async | fetch_async.options(name="again", concurrency=None, ordered=True)).dag.nodes
+    assert [(each.executor, each.max_in_flight, each.concurrency, each.ordered) for each in node[2:]] == [
+        ("async", 100, 30, False),
+        ("async", 100, 100, True),
+    ]
+    default = (numbers | double_async).dag.nodes[-1]
+    assert (default.executor, default.max_in_flight, default.concurrency, default.ordered) == ("async", 1, 1, True)
+
+
+def test_copy_of_an_async_step_is_async() -> None:
+    copies = [
+        double_async.options(max_in_flight=3),
+        double_async.options(executor="inline"),
+        double_async.options(name="again").options(max_in_flight=2),
+        step("again", fn=double_async),
+        step(double_async),
+    ]
+    assert {copy.settings.executor for copy in copies} == {"async"}
+    assert [(numbers | copy).run(3) for copy in copies] == [[0, 2, 4]] * 5
+
+
+@either
+def test_async_step_that_may_give_results_out_of_order_gives_them_all(execute: Execute) -> None:
+    line = numbers | double_async.options(max_in_flight=5, concurrency=3, ordered=False)
+    assert sorted(execute(line, 20)) == [number * 2 for number in range(20)]
+
+
+def test_one_async_step_may_be_mapped_and_called_once() -> None:
+    fetch_async = double_async.options(max_in_flight=3, concurrency=2, ordered=False)
+
+    @pipeline
+    def body(count: int) -> tuple[list[int], int]:
+        return numbers(count).map(fetch_async).collect(), fetch_async(count)
+
+    assert (sorted(body.run(3)[0]), body.run(3)[1]) == ([0, 2, 4], 6)
+
+
+def test_async_step_outside_of_a_pipeline_is_its_function() -> None:
+    async def use() -> tuple[int, list[int]]:
+        return await double_async(4), [number async for number in numbers_async(3)]
+
+    assert asyncio.run(use()) == (8, [0, 1, 2])
+
+
+def test_async_step_inside_of_another_step_is_its_function() -> None:
+    @step
+    async def quadruple(number: int) -> int:
+        return await double_async(await double_async(number))
+
+    assert (numbers_async | quadruple).run(3) == [0, 4, 8]
+    assert asyncio.run((numbers | quadruple).arun(3)) == [0, 4, 8]
+
+
+def test_async_runner_gives_what_the_sync_runner_gives() -> None:
+    line = numbers | double_async | sum_async
+    one, other = SyncRunner().execute(line, 4), asyncio.run(AsyncRunner().execute(line, 4))
+    assert one.result == other.result == 12
+    assert one.report == other.report
+
+
+def test_aiter_gives_items_as_they_are_asked_for() -> None:
+    log: list[str] = []
+
+    @step
+    async def logged(count: int) -> AsyncIterator[int]:
+        for number in range(count):
+            log.append(f"give {number}")
+            yield number
+
+    async def use() -> None:
+        items = (logged | double_async).aiter(3)
+        log.append("begin")
+        async with items:
+            async for item in items:
+                log.append(f"take {item}")
+                if item == 2:
+                    break
+        log.append("end")
+
+    asyncio.run(use())
+    assert log == ["begin", "give 0", "take 0", "give 1", "take 2", "end"]
+
+
+def test_arun_runs_nothing_before_it_is_awaited() -> None:
+    log: list[int] = []
+
+    async def use() -> None:
+        result = (numbers | log.append).arun(2)
+        await asyncio.sleep(0)
+        assert log == []
+        await result
+
+    asyncio.run(use())
+    assert log == [0, 1]
+
+
+def test_task_that_a_plain_step_gives_is_an_item() -> None:
+    @step(max_in_flight=3)
+    def begun(number: int) -> asyncio.Task[int]:
+        return asyncio.create_task(Fetcher.static(number))
+
+    @step
+    async def ended(task: asyncio.Task[int]) -> int:
+        return await task
+
+    assert asyncio.run((numbers | begun | ended).arun(5)) == [1, 2, 3, 4, 5]
+
+
 # -- compiled once -------------------------------------------------------------------------------------------
 
 
@@ -811,7 +1216,7 @@ def test_failed_body_leaves_no_trace_behind() -> None:
 
 # -- the DAG -------------------------------------------------------------------------------------------------
 
-FLOWS = [crawl, twice, numbers, numbers | double | total_of, double]
+FLOWS = [crawl, twice, numbers, numbers | double | total_of, double, numbers | double_async.options(max_in_flight=3)]
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)

@@ -8,6 +8,8 @@ import headrace
 
 PUBLIC = [
     "ArgumentError",
+    "AsyncItems",
+    "AsyncRunner",
     "BuildError",
     "Dag",
     "DeadlockError",

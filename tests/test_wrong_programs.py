@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from headrace import (
     ArgumentError,
+    AsyncRunner,
     HandleError,
     HeadraceError,
     HintError,
@@ -155,6 +156,32 @@ def plain_generator(url: str) -> Iterator[str]:
     yield url
 
 
+async def wait(url: str) -> str:
+    return url
+
+
+async def size(url: str) -> int:
+    return len(url)
+
+
+async def lines_of(url: str) -> list[str]:
+    return url.splitlines()
+
+
+async def split_async(text: str) -> AsyncIterator[str]:
+    for letter in text:
+        yield letter
+
+
+async def numbers_async(count: int) -> AsyncIterator[int]:
+    for number in range(count):
+        yield number
+
+
+async def total_async(values: AsyncIterator[int]) -> int:
+    return sum([value async for value in values])
+
+
 @pipeline
 def crawl(pages: int) -> Stream[Page]:
     return urls(pages).map(get)
@@ -262,7 +289,8 @@ def concurrency_is_text() -> None:
 
 @wrong(
     OptionError,
-    "step 'get' (@get): concurrency=2 needs calls that overlap, got executor='inline'; add executor='thread'",
+    "step 'get' (@get): concurrency=2 needs calls that overlap, got executor='inline'; add executor='thread', "
+    "or make it async",
 )
 def concurrency_is_inline() -> None:
     get.options(concurrency=2, max_in_flight=2)
@@ -293,7 +321,8 @@ def ordered_is_text() -> None:
 
 @wrong(
     OptionError,
-    "step 'get' (@get): ordered=False needs calls that overlap, got executor='inline'; add executor='thread'",
+    "step 'get' (@get): ordered=False needs calls that overlap, got executor='inline'; add executor='thread', "
+    "or make it async",
 )
 def unordered_is_inline() -> None:
     get.options(ordered=False)
@@ -332,7 +361,7 @@ def threads_for_a_value() -> None:
 @wrong(
     WiringError,
     "step 'words' (@words): executor='thread' works for map, filter and generator steps, got flat_map; "
-    "let a map step give lists in threads, and flatten them with .flat_map(iter) (called at @5)",
+    "let a map step give lists, and flatten them with .flat_map(iter) (called at @5)",
 )
 def threads_for_flat_map() -> None:
     threaded = words.options(executor="thread")
@@ -340,6 +369,92 @@ def threads_for_flat_map() -> None:
     @pipeline
     def body(n: int) -> Stream[str]:
         return urls(n).flat_map(threaded)
+
+
+@wrong(OptionError, "step 'get' (@get): executor must be 'inline' or 'thread', got 'async'")
+def executor_is_async() -> None:
+    get.options(executor="async")
+
+
+@wrong(
+    OptionError,
+    "step 'wait' (@wait): executor='thread' is for plain functions, got an async one, whose calls overlap "
+    "by themselves; leave the option out",
+)
+def threads_for_an_async_function() -> None:
+    step("wait", fn=wait, executor="thread")
+
+
+@wrong(
+    OptionError,
+    "step 'split_async' (@split_async): executor='thread' is for plain functions, got an async one, whose "
+    "calls overlap by themselves; leave the option out",
+)
+def threads_for_an_async_generator() -> None:
+    step(split_async).options(executor="thread")
+
+
+@wrong(OptionError, "step 'wait' (@wait): executor must be 'inline' or 'thread', got 'process'")
+def executor_of_an_async_function_is_unknown() -> None:
+    step("wait", fn=wait, executor="process")
+
+
+@wrong(OptionError, "step 'wait' (@wait): max_in_flight must be a whole number of 1 or more, got 0")
+def max_in_flight_of_an_async_function_is_zero() -> None:
+    step("wait", fn=wait, max_in_flight=0)
+
+
+@wrong(
+    OptionError,
+    "step 'wait' (@wait): concurrency must be at most max_in_flight=2, got 4; raise max_in_flight",
+)
+def concurrency_of_an_async_function_exceeds_max_in_flight() -> None:
+    step("wait", fn=wait, max_in_flight=2, concurrency=4)
+
+
+@wrong(OptionError, "step 'wait' (@wait): concurrency must be at most max_in_flight=1, got 2; raise max_in_flight")
+def concurrency_of_an_async_function_without_max_in_flight() -> None:
+    step("wait", fn=wait, concurrency=2)
+
+
+@wrong(OptionError, "step 'wait' (@wait): ordered must be True or False, got 'no'")
+def ordered_of_an_async_function_is_text() -> None:
+    step("wait", fn=wait, ordered="no")
+
+
+@wrong(
+    WiringError,
+    "step 'lines_of' (@lines_of): ordered=False works for map and filter, whose calls overlap, got "
+    "flat_map; let a map step give lists, and flatten them with .flat_map(iter) (called at @5)",
+)
+def unordered_flat_map() -> None:
+    unordered = step(lines_of).options(max_in_flight=3, ordered=False)
+
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n).flat_map(unordered)
+
+
+@wrong(
+    WiringError,
+    "step 'numbers_async' (@numbers_async): concurrency=2 works for map and filter, whose calls overlap, "
+    "got a generator; leave the option out (called at @5)",
+)
+def concurrency_of_an_async_generator() -> None:
+    concurrent = step(numbers_async).options(max_in_flight=3, concurrency=2)
+
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return concurrent(n)
+
+
+@wrong(
+    WiringError,
+    "step 'numbers' (@numbers): ordered=False works for map and filter, whose calls overlap, got a "
+    "generator; leave the option out (called at @1)",
+)
+def unordered_generator_in_a_thread() -> None:
+    numbers.options(executor="thread", ordered=False).run(3)
 
 
 # -- names and functions -------------------------------------------------------------------------------------
@@ -638,6 +753,121 @@ def none_where_a_number_is_wanted() -> None:
         return urls(None)
 
 
+# -- streams to async functions, and async streams to plain ones ---------------------------------------------
+
+
+@wrong(
+    HintError,
+    "step 'sum_of' (@1): is async, so it reads streams with 'async for', got 'values' hinted as "
+    "Iterator[int]; hint it as AsyncIterator[int] (called at @6)",
+)
+def async_step_takes_an_iterator() -> None:
+    @step
+    async def sum_of(values: Iterator[int]) -> int: ...
+
+    @pipeline
+    def body(n: int) -> int:
+        return sum_of(numbers(n))
+
+
+@wrong(
+    HintError,
+    "step 'sum_of' (@1): is async, so it reads streams with 'async for', got 'values' hinted as "
+    "Iterable[int]; hint it as AsyncIterator[int] (called at @6)",
+)
+def async_step_takes_an_iterable() -> None:
+    @step
+    async def sum_of(values: Iterable[int]) -> int: ...
+
+    @pipeline
+    def body(n: int) -> int:
+        return sum_of(numbers(n))
+
+
+@wrong(
+    HintError,
+    "step 'doubled' (@1): is async, so it reads streams with 'async for', got 'values' hinted as "
+    "Iterator[int]; hint it as AsyncIterator[int] (called at @8)",
+)
+def async_generator_takes_an_iterator() -> None:
+    @step
+    async def doubled(values: Iterator[int]) -> AsyncIterator[int]:
+        for value in values:
+            yield value * 2
+
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return doubled(numbers(n))
+
+
+@wrong(
+    HintError,
+    "step 'sum_of' (@1): is async, so it reads streams with 'async for', got 'values' hinted as "
+    "Iterator[int] | None; hint it as AsyncIterator[int] (called at @6)",
+)
+def async_step_may_take_an_iterator() -> None:
+    @step
+    async def sum_of(values: Iterator[int] | None = None) -> int: ...
+
+    @pipeline
+    def body(n: int) -> int:
+        return sum_of(numbers(n))
+
+
+@wrong(
+    HintError,
+    "step 'sum_of' (@1): is not async, so it reads streams with 'for', got 'values' hinted as "
+    "AsyncIterator[int]; hint it as Iterator[int] (called at @6)",
+)
+def plain_step_takes_an_async_iterator() -> None:
+    @step
+    def sum_of(values: AsyncIterator[int]) -> int: ...
+
+    @pipeline
+    def body(n: int) -> int:
+        return sum_of(numbers(n))
+
+
+@wrong(
+    HintError,
+    "step 'doubled' (@1): is not async, so it reads streams with 'for', got 'values' hinted as "
+    "AsyncIterable[int]; hint it as Iterator[int] (called at @7)",
+)
+def plain_generator_takes_an_async_iterable() -> None:
+    @step
+    def doubled(values: AsyncIterable[int]) -> Iterator[int]:
+        yield 3
+
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return doubled(numbers(n))
+
+
+@wrong(
+    HintError,
+    "step 'total_async' (@total_async): takes AsyncIterator[int] as 'values', got a stream of str from "
+    "step 'urls' (@urls); give it a stream of int, or change the hint (called at @3)",
+)
+def async_step_takes_another_stream() -> None:
+    @pipeline
+    def body(n: int) -> int:
+        return step(total_async)(urls(n))
+
+
+@wrong(
+    HintError,
+    "step 'sum_of' (@1): takes list[int] as 'values', got the stream of 'body/numbers', a stream of int; "
+    "add .collect() (called at @6)",
+)
+def async_step_takes_a_list_and_got_a_stream() -> None:
+    @step
+    async def sum_of(values: list[int]) -> int: ...
+
+    @pipeline
+    def body(n: int) -> int:
+        return sum_of(numbers(n))
+
+
 # -- per item ------------------------------------------------------------------------------------------------
 
 
@@ -785,15 +1015,95 @@ def map_of_a_pipeline() -> None:
 
 @wrong(
     WiringError,
-    "step 'wait' (@1): is async, and this version runs plain functions and generators only; make it a "
-    "plain function (called at @5)",
+    "step 'split_async' (@split_async): .map needs one result for each item, got a generator; use "
+    ".flat_map (called at @3)",
 )
-def map_of_a_coroutine_function() -> None:
-    async def wait(url: str) -> str: ...
+def map_of_an_async_generator() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n).map(split_async)
+
+
+@wrong(
+    HintError,
+    "step 'wait' (@wait): takes one str at a time as 'url', got int from step 'numbers' (@numbers); give "
+    "it items of type str, or change the hint (called at @3)",
+)
+def item_type_in_map_of_an_async_step() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return numbers(n).map(wait)
+
+
+@wrong(
+    HintError,
+    "step 'length' (@length): takes one str at a time as 'text', got int from step 'size' (@size); give "
+    "it items of type str, or change the hint (called at @3)",
+)
+def item_type_after_an_async_step() -> None:
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return urls(n).map(size).map(length)
+
+
+@wrong(
+    HintError,
+    "step 'size' (@size): flat_map needs something that can be iterated for each item, got int; use "
+    ".map, or give a list or an iterator (called at @3)",
+)
+def flat_map_of_an_async_number() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n).flat_map(size)
+
+
+@wrong(
+    HintError,
+    "step 'opened' (@1): flat_map needs something that can be iterated for each item, got "
+    "AsyncIterator[str]; use .map, or give a list or an iterator (called at @6)",
+)
+def flat_map_of_an_async_function_that_gives_an_async_iterator() -> None:
+    async def opened(url: str) -> AsyncIterator[str]:
+        return split_async(url)
 
     @pipeline
     def body(n: int) -> Stream[str]:
-        return urls(n).map(wait)
+        return urls(n).flat_map(opened)
+
+
+@wrong(
+    WiringError,
+    "step 'words' (@words): .filter needs one result for each item, got a generator; use .flat_map (called at @3)",
+)
+def filter_of_a_generator() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n).filter(words)
+
+
+@wrong(
+    WiringError,
+    "step 'split_async' (@split_async): .filter needs one result for each item, got a generator; use "
+    ".flat_map (called at @3)",
+)
+def filter_of_an_async_generator() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n).filter(split_async)
+
+
+@wrong(
+    WiringError,
+    "step 'between' (@1): .starmap needs one result for each item, got a generator; give a list, and "
+    "flatten it with .flat_map(iter) (called at @6)",
+)
+def starmap_of_a_generator() -> None:
+    def between(low: int, high: int) -> Iterator[int]:
+        yield from range(low, high)
+
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return zip_streams(numbers(n), numbers(n)).starmap(between)
 
 
 @wrong(
@@ -1160,6 +1470,28 @@ def next_of_a_stream() -> None:
     @pipeline
     def body(n: int) -> Page:
         return get(next(urls(n)))
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): takes an item of the stream of 'body/urls', which is not there yet while the"
+    " body is recorded; use .map(step), or pass it to a step that takes an iterator",
+)
+def anext_of_a_stream() -> None:
+    @pipeline
+    def body(n: int) -> Page:
+        return get(anext(urls(n)))
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): iterates the stream of 'body/urls', which is not there yet while the body is"
+    " recorded; use .map(step), or pass it to a step that takes an iterator",
+)
+def aiter_of_a_stream() -> None:
+    @pipeline
+    def body(n: int) -> Page:
+        return get(aiter(urls(n)))
 
 
 @wrong(
@@ -1540,6 +1872,16 @@ def body_is_async() -> None:
 
 @wrong(
     WiringError,
+    "pipeline 'body' (@1): needs a plain function, got a generator; return a stream instead, or decorate it with @step",
+)
+def body_is_an_async_generator() -> None:
+    @pipeline
+    async def body(n: int) -> AsyncIterator[str]:
+        yield urls(n)
+
+
+@wrong(
+    WiringError,
     "pipeline 'body' (@1): must know its parameters to be run by itself, got 'counts', which takes any "
     "number of arguments; name each parameter (called at @1)",
 )
@@ -1565,8 +1907,8 @@ def body_takes_any_keyword() -> None:
 
 @wrong(
     WiringError,
-    "pipeline 'crawl' (@crawl): was called outside of a pipeline body; use .run(...) for its result, or"
-    " .iter(...) for its items one by one (called at @1)",
+    "pipeline 'crawl' (@crawl): was called outside of a pipeline body; use .run(...) or await .arun(...)"
+    " for its result, or .iter(...) for its items one by one (called at @1)",
 )
 def pipeline_called_outside() -> None:
     crawl(3)
@@ -1697,6 +2039,17 @@ def stream_of_a_value_that_is_no_list() -> None:
     @pipeline
     def body(n: int) -> Stream[int]:
         return stream(n)
+
+
+@wrong(
+    HintError,
+    "pipeline 'body' (@3): stream needs something that can be iterated, got AsyncIterable[int] from "
+    "parameter 'found' (@1); give a list",
+)
+def stream_of_an_async_iterable() -> None:
+    @pipeline
+    def body(found: AsyncIterable[int]) -> Stream[int]:
+        return stream(found)
 
 
 @wrong(
@@ -1845,14 +2198,42 @@ def line_joins_a_pipeline_of_another_stream() -> None:
 
 
 @wrong(
-    WiringError,
-    "step 'wait' (@1): is async, and this version runs plain functions and generators only; make it a "
-    "plain function (called at @3)",
+    HintError,
+    "step 'wait' (@wait): takes one str at a time as 'url', got int from step 'numbers' (@numbers); give "
+    "it items of type str, or change the hint (called at @1)",
 )
-def line_joins_a_coroutine_function() -> None:
-    async def wait(url: str) -> str: ...
+def line_joins_an_async_function_of_another_item_type() -> None:
+    numbers | wait
 
-    urls | wait
+
+@wrong(
+    HintError,
+    "step 'total_async' (@total_async): takes AsyncIterator[int] as 'values', got a stream of str from "
+    "step 'urls' (@urls); give it a stream of int, or change the hint (called at @1)",
+)
+def line_joins_an_async_function_of_another_stream_type() -> None:
+    urls | total_async
+
+
+@wrong(
+    WiringError,
+    "step 'total_async' (@total_async): gives a value, which cannot be read item by item; only the last "
+    "part of a line may give a value: make it a generator, or end the line here (called at @1)",
+)
+def line_goes_on_after_an_async_value() -> None:
+    numbers | total_async | str
+
+
+@wrong(
+    HintError,
+    "step 'sum_of' (@1): is async, so it reads streams with 'async for', got 'values' hinted as "
+    "Iterator[int]; hint it as AsyncIterator[int] (called at @4)",
+)
+def line_joins_an_async_step_that_is_hinted_to_take_an_iterator() -> None:
+    async def sum_of(values: Iterator[int]) -> int:
+        return sum(values)
+
+    numbers | sum_of
 
 
 @wrong(
@@ -1968,6 +2349,48 @@ def run_of_a_step_with_any_number_of_parameters() -> None:
 )
 def run_of_a_built_in_has_an_extra_argument() -> None:
     step("highest", fn=max).run(1, 2)
+
+
+@wrong(
+    ArgumentError,
+    "pipeline 'crawl' (@crawl): missing a required argument: 'pages'; it takes (pages: int) (called at @1)",
+)
+def arun_misses_an_argument() -> None:
+    crawl.arun()  # the call is wrong, so there is nothing to await
+
+
+@wrong(
+    ArgumentError,
+    "step 'wait' (@wait): got an unexpected keyword argument 'uri'; it takes (url: str) (called at @1)",
+)
+def arun_of_a_step_has_an_unknown_argument() -> None:
+    step(wait).arun(uri="u")
+
+
+@wrong(
+    ArgumentError,
+    "pipeline 'crawl' (@crawl): too many positional arguments; it takes (pages: int) (called at @1)",
+)
+def aiter_has_an_extra_argument() -> None:
+    crawl.aiter(1, 2)
+
+
+@wrong(
+    ArgumentError,
+    "pipeline 'crawl' (@crawl): missing a required argument: 'pages'; it takes (pages: int) (called at @1)",
+)
+def async_runner_misses_an_argument() -> None:
+    AsyncRunner().execute(crawl)
+
+
+@wrong(WiringError, "step 'wait' (@wait): .aiter needs a stream, got a value; use .arun (called at @1)")
+def aiter_of_a_value() -> None:
+    step(wait).aiter("u")
+
+
+@wrong(WiringError, "step 'wait' (@wait): .iter needs a stream, got a value; use .run (called at @1)")
+def iter_of_an_async_value() -> None:
+    step(wait).iter("u")
 
 
 # -- hand-made graphs ----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ be in it.
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import sys
@@ -20,7 +21,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from headrace import Event, Pipeline, RunEnded, Step, SyncRunner
+from headrace import AsyncRunner, Event, Pipeline, RunEnded, Step, SyncRunner
 
 __all__ = ["FOLDER", "RUNNERS", "Runner", "differences", "load", "outcome", "run_script", "scripts"]
 
@@ -41,7 +42,20 @@ def _sync(observer: Callable[[Event], object], flow: Flow, arguments: tuple[Any,
     return SyncRunner(observers=[observer]).execute(flow, *arguments).result
 
 
-RUNNERS = [Runner("sync", _sync)]
+def _async(observer: Callable[[Event], object], flow: Flow, arguments: tuple[Any, ...]) -> object:
+    return asyncio.run(AsyncRunner(observers=[observer]).execute(flow, *arguments)).result
+
+
+def _sync_in_loop(observer: Callable[[Event], object], flow: Flow, arguments: tuple[Any, ...]) -> object:
+    """The sync runner where a loop runs already, as in a notebook: then async steps run in another thread's loop."""
+
+    async def cell() -> object:
+        return _sync(observer, flow, arguments)
+
+    return asyncio.run(cell())
+
+
+RUNNERS = [Runner("sync", _sync), Runner("async", _async), Runner("sync in a loop", _sync_in_loop)]
 
 
 # -- the scripts -------------------------------------------------------------------------------------------

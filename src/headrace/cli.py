@@ -14,7 +14,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -27,7 +27,7 @@ from headrace.dsl.flow import Flow
 from headrace.dsl.pipeline import Pipeline
 from headrace.dsl.step import Step
 from headrace.errors import BuildError
-from headrace.graph.hints import is_lazy, item_of
+from headrace.graph.hints import is_lazy, item_of, iterates
 from headrace.graph.render import mermaid, text
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def run(target: str, /, *flags: str) -> None:
     command, given = _parse(app, flags, where=target)
     for name, hint in hints.items():
         if is_lazy(hint) and name in given.arguments:
-            given.arguments[name] = iter(given.arguments[name])
+            given.arguments[name] = _lazily(given.arguments[name], hint)
     if command is not call:  # but the help
         command(*given.args, **given.kwargs)
     elif flow.dag.returns == "stream":
@@ -169,6 +169,16 @@ def _convertible(hint: Any) -> Any:
         item = _convertible(item_of(hint))
         return list[str] if item is NO_HINT else list[item]  # type: ignore[valid-type]
     return NO_HINT if hint is Any or hint is object or isinstance(hint, TypeVar) else hint
+
+
+def _lazily(items: list[Any], hint: Any) -> Iterator[Any] | AsyncIterator[Any]:
+    """The iterator that the hint asks for."""
+    return iter(items) if iterates(hint) else _asynchronously(items)
+
+
+async def _asynchronously(items: list[Any]) -> AsyncIterator[Any]:
+    for item in items:
+        yield item
 
 
 # -- files and modules ---------------------------------------------------------------------------------------

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from typing import Any, assert_type
 
 from headrace import (
+    AsyncItems,
+    AsyncRunner,
     Dag,
     Edge,
     Event,
@@ -52,6 +55,11 @@ async def generated_async(pages: int) -> AsyncIterator[str]:
     yield f"{pages}"
 
 
+@step
+async def generator_async(pages: int) -> AsyncGenerator[str, None]:
+    yield f"{pages}"
+
+
 @step(max_in_flight=30, executor="thread", concurrency=4, ordered=False)
 def fetch(url: str, client: Client) -> Page:
     return Page()
@@ -65,6 +73,42 @@ def get(url: str) -> Page:
 @step("get_later", max_in_flight=3)
 async def get_async(url: str) -> Page:
     return Page()
+
+
+@step(max_in_flight=100, concurrency=30, ordered=False)
+async def fetch_async(url: str, client: Client) -> Page:
+    return Page()
+
+
+@step
+async def links_async(page: Page) -> AsyncIterator[Link]:
+    yield Link()
+
+
+@step
+async def all_links_async(page: Page) -> list[Link]:
+    return [Link()]
+
+
+@step
+async def dedupe_async(links: AsyncIterator[Link]) -> AsyncIterator[Link]:
+    async for link in links:
+        yield link
+
+
+@step
+async def count_async(links: AsyncIterable[Link]) -> int:
+    return len([link async for link in links])
+
+
+@step
+async def report_async(links: list[Link]) -> str:
+    return ""
+
+
+@step
+async def is_long_async(url: str) -> bool:
+    return len(url) > 3
 
 
 @step(name="links of a page")
@@ -111,11 +155,29 @@ async def hashes(data: object) -> int:
     return hash(data)
 
 
+async def lines_async(text: str) -> list[str]:
+    return text.splitlines()
+
+
+async def total_async(numbers: AsyncIterator[int]) -> int:
+    return sum([number async for number in numbers])
+
+
+async def longest_async(words: AsyncIterable[str]) -> str:
+    return max([word async for word in words], key=len)
+
+
+async def lengths_async(words: AsyncIterator[str]) -> AsyncIterator[int]:
+    async for word in words:
+        yield len(word)
+
+
 # Checkers name the parameters of a step differently, so what is pinned is what a call takes and gives.
 assert_type(urls(1), Stream[str])
 assert_type(urls(pages=1), Stream[str])
 assert_type(generated(1), Stream[str])
 assert_type(generated_async(1), Stream[str])
+assert_type(generator_async(1), Stream[str])
 assert_type(fetch("", Client()), Page)
 assert_type(get(""), Page)
 assert_type(get_async(""), Page)
@@ -123,6 +185,11 @@ assert_type(links(Page()), Stream[Link])
 assert_type(dedupe(links(Page())), Stream[Link])
 assert_type(report([Link()], title="t"), str)
 assert_type(count([Link()]), int)
+assert_type(fetch_async("", Client()), Page)
+assert_type(links_async(Page()), Stream[Link])
+assert_type(all_links_async(Page()), list[Link])
+assert_type(dedupe_async(links_async(Page())), Stream[Link])
+assert_type(count_async(links_async(Page())), int)
 
 processed: Step[[int], str] = step("process", fn=process, max_in_flight=30)
 splits: Step[[str], Stream[str]] = step("split", fn=split)
@@ -132,6 +199,14 @@ assert_type(step("process", fn=process)(1), str)
 assert_type(step("process", fn=process, max_in_flight=30)(1), str)
 assert_type(step("split", fn=split, executor="thread")(""), Stream[str])
 assert_type(step("wait", fn=wait)(""), Page)
+assert_type(step(wait)(""), Page)
+assert_type(step(max_in_flight=3)(wait)(""), Page)
+assert_type(step("wait", max_in_flight=3, ordered=False)(wait)(""), Page)
+assert_type(step("wait", fn=wait, max_in_flight=3, concurrency=2, ordered=False)(""), Page)
+assert_type(step("split", fn=split_async, max_in_flight=3)(""), Stream[str])
+assert_type(step(split_async)(""), Stream[str])
+assert_type(step(max_in_flight=3)(split_async)(""), Stream[str])
+assert_type(step("lines", fn=lines_async)(""), list[str])
 assert_type(step("upper", fn=str.upper)(""), str)
 assert_type(step("length", fn=len)(""), int)
 assert_type(step("page", fn=Page)(), Page)
@@ -143,6 +218,8 @@ assert_type(step("name")(split)(""), Stream[str])
 assert_type(fetch.options(max_in_flight=10)("", Client()), Page)
 assert_type(urls.options(name="more", executor="thread", max_in_flight=2)(1), Stream[str])
 assert_type(fetch.options(concurrency=None, ordered=True, executor="inline")("", Client()), Page)
+assert_type(fetch_async.options(max_in_flight=5, concurrency=2, ordered=True)("", Client()), Page)
+assert_type(generated_async.options(max_in_flight=2)(1), Stream[str])
 assert_type(fetch.name, str)
 assert_type(fetch.function("", Client()), Page)
 
@@ -165,6 +242,14 @@ async def later(text: str, seconds: int) -> bytes:
     return text.encode()
 
 
+async def add_async(left: int, right: int) -> int:
+    return left + right
+
+
+async def longer_async(text: str, length: int) -> bool:
+    return len(text) > length
+
+
 @pipeline
 def streams(pages: int, client: Client) -> Stream[str]:
     found = urls(pages)
@@ -181,6 +266,20 @@ def streams(pages: int, client: Client) -> Stream[str]:
     assert_type(found.map(get_async), Stream[Page])
     assert_type(found.map(wait), Stream[Page])
     assert_type(found.map(later, 3), Stream[bytes])
+    assert_type(found.map(fetch_async, client), Stream[Page])
+    assert_type(found.map(fetch_async.options(max_in_flight=5), client=client), Stream[Page])
+    assert_type(found.map(step("wait", fn=wait, max_in_flight=5)), Stream[Page])
+    assert_type(found.map(get_async).map(all_links_async), Stream[list[Link]])
+    assert_type(found.map(get_async).flat_map(links_async), Stream[Link])
+    assert_type(found.map(get_async).flat_map(all_links_async), Stream[Link])
+    assert_type(dedupe_async(found.map(get).flat_map(links_async)), Stream[Link])
+    assert_type(count_async(found.map(get_async).flat_map(links)), int)
+    assert_type(report_async(found.map(get_async).flat_map(links).collect()), str)
+    assert_type(found.flat_map(split_async), Stream[str])
+    assert_type(found.flat_map(lines_async), Stream[str])
+    assert_type(found.filter(is_long_async), Stream[str])
+    assert_type(found.filter(longer_async, 3), Stream[str])
+    assert_type(found.filter(longer_async, length=3).map(wait), Stream[Page])
     assert_type(found.map(get).flat_map(links), Stream[Link])
     assert_type(found.flat_map(str.split), Stream[str])
     assert_type(found.flat_map(split), Stream[str])
@@ -202,7 +301,10 @@ def streams(pages: int, client: Client) -> Stream[str]:
     pairs = zip_streams(found, lengths)
     assert_type(pairs, Stream[tuple[str, int]])
     assert_type(pairs.starmap(label), Stream[str])
+    assert_type(pairs.starmap(later), Stream[bytes])
+    assert_type(pairs.starmap(step("later", fn=later, max_in_flight=3)), Stream[bytes])
     assert_type(zip_streams(lengths, lengths).starmap(add), Stream[int])
+    assert_type(zip_streams(lengths, lengths).starmap(add_async), Stream[int])
     assert_type(zip_streams(found, lengths, found), Stream[tuple[str, int, str]])
     assert_type(zip_streams(found, lengths, found, found), Stream[tuple[str, int, str, str]])
     assert_type(zip_streams(found, lengths, found, found, found), Stream[tuple[Any, ...]])
@@ -237,6 +339,12 @@ def both(pages: int) -> tuple[int, str]:
 
 
 @pipeline
+def crawl_async(pages: int, client: Client) -> str:
+    found = generated_async(pages).filter(is_long_async).map(fetch_async, client)
+    return report_async(dedupe_async(found.flat_map(links_async)).collect())
+
+
+@pipeline
 def nothing(pages: int) -> None:
     urls(pages).map(print)
 
@@ -260,6 +368,9 @@ assert_type(urls.iter(3), Items[str])
 assert_type(get.run(""), Page)
 assert_type(get_async.run(""), Page)
 assert_type(urls.dag.to_json(), bytes)
+assert_type(generated_async.run(3), list[str])
+assert_type(generated_async.iter(3), Items[str])
+assert_type(crawl_async.run(1, Client()), str)
 
 # -- straight lines ------------------------------------------------------------------------------------------
 
@@ -285,6 +396,18 @@ assert_type((urls | sorted).run(3), list[str])
 assert_type((urls | hashes).run(3), list[int])
 assert_type((urls | split_anything).run(3), list[str])
 assert_type((line | count).named("counted").run(3), int)
+line_async = generated_async | get_async | links_async | dedupe_async
+typed_line_async: Pipeline[[int], Stream[Link]] = line_async
+assert_type(line_async.run(3), list[Link])
+assert_type((line_async | count_async).run(3), int)  # the whole stream, of async steps
+assert_type((line_async | count).run(3), int)  # and of plain ones
+assert_type((line | count_async).run(3), int)
+assert_type((urls | lengths_async).run(3), list[int])  # functions that are not steps
+assert_type((urls | lengths_async | total_async).run(3), int)
+assert_type((urls | longest_async).run(3), str)
+assert_type((urls | get_async | all_links_async).run(3), list[list[Link]])
+assert_type((urls | step("wait", fn=wait, max_in_flight=3)).run(3), list[Page])
+assert_type((urls | step("split", fn=split_async)).run(3), list[str])
 
 
 @pipeline
@@ -318,6 +441,48 @@ assert_type(runner.execute(line, 3).result, list[Link])
 assert_type(runner.execute(urls, pages=3).result, list[str])
 assert_type(runner.execute(get, "").result, Page)
 assert_type(runner.execute(get, "").report.node("get/get").items_out, int)
+
+
+async def runs_async() -> None:
+    assert_type(await crawl.arun(1, Client()), str)
+    assert_type(await crawl.arun(1, client=Client(), title=""), str)
+    assert_type(await both.arun(1), tuple[int, str])
+    assert_type(await nothing.arun(1), None)
+    assert_type(await pages_of.arun([""], Client()), list[Page])
+    assert_type(await line.arun(3), list[Link])
+    assert_type(await line_async.arun(pages=3), list[Link])
+    assert_type(await (line_async | count_async).arun(3), int)
+    assert_type(await get.arun(""), Page)
+    assert_type(await get_async.arun(url=""), Page)
+    assert_type(await generated_async.arun(3), list[str])
+    assert_type(line.aiter(3), AsyncItems[Link])
+    assert_type(generated_async.aiter(pages=3), AsyncItems[str])
+
+    async with asyncio.TaskGroup() as group:
+        assert_type(group.create_task(crawl.arun(1, Client())), asyncio.Task[str])
+        assert_type(group.create_task(line.arun(3)), asyncio.Task[list[Link]])
+
+    async with line.aiter(3) as items:
+        assert_type(items, AsyncItems[Link])
+        assert_type(await anext(items), Link)
+        async for link in items:
+            assert_type(link, Link)
+    await items.aclose()
+    async for page in pages_of.aiter([""], client=Client()):
+        assert_type(page, Page)
+
+    runner = AsyncRunner(observers=[hears, print])
+    assert_type(await runner.execute(crawl, 1, Client()), Run[str])
+    assert_type((await runner.execute(crawl_async, 1, client=Client())).result, str)
+    assert_type(await runner.execute(pages_of, [""], Client()), Run[list[Page]])
+    assert_type((await runner.execute(line_async, 3)).result, list[Link])
+    assert_type((await runner.execute(get_async, "")).result, Page)
+    assert_type((await runner.execute(get_async, "")).report.node("get/get").items_out, int)
+
+
+async def uses_steps_as_functions() -> None:
+    async for url in generated_async(3):  # outside of a pipeline, an async generator step is its function too
+        assert_type(url, str)
 
 
 def takes_any_function(function: Callable[[str], Page]) -> None: ...

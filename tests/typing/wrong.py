@@ -5,9 +5,21 @@ Both are told to report an ignore that is not needed, so a line that a checker a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
-from headrace import Items, Pipeline, Step, Stream, SyncRunner, pipeline, step, stream, zip_streams
+from headrace import (
+    AsyncItems,
+    AsyncRunner,
+    Items,
+    Pipeline,
+    Step,
+    Stream,
+    SyncRunner,
+    pipeline,
+    step,
+    stream,
+    zip_streams,
+)
 
 
 class Client: ...
@@ -67,6 +79,37 @@ async def wait(seconds: float) -> Page:
     return Page()
 
 
+async def add_async(left: int, right: int) -> int:
+    return left + right
+
+
+@step
+async def get_async(url: str) -> Page:
+    return Page()
+
+
+@step
+async def links_async(page: Page) -> AsyncIterator[Link]:
+    yield Link()
+
+
+@step
+async def titles_async(pages: AsyncIterator[Page]) -> AsyncIterator[str]:
+    yield ""
+
+
+async def total_async(numbers: AsyncIterator[int]) -> int:
+    return 0
+
+
+async def split_async(text: str) -> AsyncIterator[str]:
+    yield text
+
+
+async def lines_async(text: str) -> list[str]:
+    return []
+
+
 @pipeline
 def pages_of(found: Iterator[str], client: Client) -> Stream[Page]:
     return stream(found).map(fetch, client)
@@ -117,6 +160,19 @@ def body(pages: int, client: Client) -> Stream[Page]:
     found.map(get, client)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     found.map(links)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     found.map(wait)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    found.map(get_async, client)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    found.map(links_async)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    numbers(3).map(get_async)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    numbers(3).flat_map(split_async)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    numbers(3).flat_map(lines_async)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    found.flat_map(wait)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    found.flat_map(get_async)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    found.filter(links_async)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    found.filter(add_async, 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    found.starmap(add_async)  # type: ignore[misc, arg-type]  # pyright: ignore[reportAttributeAccessIssue]
+    zip_streams(found, numbers(3)).starmap(add_async)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    titles_async(found)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    titles_async(numbers(3))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     found.map(3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     found.map()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     found.flat_map(len)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
@@ -126,8 +182,8 @@ def body(pages: int, client: Client) -> Stream[Page]:
     found.batched("3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     found.collect(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     found.starmap(add)  # type: ignore[misc, arg-type]  # pyright: ignore[reportAttributeAccessIssue]
-    zip_streams(found, numbers(3)).starmap(add)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    zip_streams(numbers(3), numbers(3), numbers(3)).starmap(add)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    zip_streams(found, numbers(3)).starmap(add)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    zip_streams(numbers(3), numbers(3), numbers(3)).starmap(add)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
     zip_streams(found)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     zip_streams(found, 3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     stream(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -164,6 +220,15 @@ urls | fetch  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
 urls | titles  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
 urls | add  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
 urls | wait  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+urls | links_async  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+urls | add_async  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+urls | titles_async  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+urls | total_async  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+numbers | get_async  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+numbers | split_async  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+(urls | get_async | links_async) | str.upper  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+(numbers | total_async) | str.upper  # type: ignore[misc]  # pyright: ignore[reportOperatorIssue]
+get_async | str.upper  # type: ignore[misc]  # pyright: ignore[reportOperatorIssue]
 urls | 3  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
 urls | pages_of  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
 get | str.upper  # type: ignore[misc]  # pyright: ignore[reportOperatorIssue]
@@ -189,3 +254,25 @@ SyncRunner().execute(add, 1, 2)  # type: ignore[call-overload]  # pyright: ignor
 items: Items[int] = urls.iter(3)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 text: str = urls.run(3)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 wrong_step: Step[[int], str] = get  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+
+
+async def runs_async() -> None:
+    await urls.arun("3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    await urls.arun()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await urls.arun(3, 4)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await urls.arun(page=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await pages_of.arun([1], Client())  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    total.aiter(3)  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    get_async.aiter("")  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    urls.aiter("3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    urls.arun(3).append("4")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    await AsyncRunner().execute(urls)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await AsyncRunner().execute(urls, "3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    await AsyncRunner().execute(add_async, 1, 2)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    AsyncRunner(observers=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    numbers_found: AsyncItems[int] = urls.aiter(3)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    text: str = await urls.arun(3)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    async with urls.iter(3) as items:  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
+        pass
+    for _ in urls.aiter(3):  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
+        pass

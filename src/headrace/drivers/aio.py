@@ -48,14 +48,12 @@ async def iterate(program: Program, arguments: Mapping[str, Any]) -> AsyncIterat
     inside = Inside(program, arguments, counting=False)
     execution = inside.execution
     stage = await inside.do(execution.native_stage)
+    items = execution.items() if stage is None else None
     try:
-        if stage is None:
-            items = execution.items()
-            close = items.close  # type: ignore[attr-defined]  # it is a generator
+        if items is not None:
             while (item := await inside.do(partial(next, items, END))) is not END:
                 yield item
-        else:
-            close = execution.close
+        elif stage is not None:
             async for item in stage.items:
                 yield item
     except GeneratorExit:
@@ -68,7 +66,7 @@ async def iterate(program: Program, arguments: Mapping[str, Any]) -> AsyncIterat
     except BaseException as error:
         execution.fail(error)
     try:
-        await inside.do(close)
+        await inside.do(execution.close if items is None else items.close)
     finally:
         inside.leave()
     if execution.failure is not None:
@@ -226,7 +224,7 @@ class AsyncHub(Hub):
 
     def __init__(self, mail: LoopMail) -> None:
         super().__init__()
-        self.mail: LoopMail = mail
+        self.mail = mail
         self.near_loop = NearLoop(mail)
 
     def interrupt(self, error: BaseException) -> None:

@@ -187,18 +187,17 @@ class Flow(ABC, Generic[P, R]):
         self._check_stream(".iter", ".run")
         return Items(iterate(self._program, self._bind(args, kwargs)))
 
-    # What takes any object is called per item, so it must not match as a function of the whole stream.
     @overload
-    async def arun(self: Flow[P, Stream[T]], *args: P.args, **kwargs: P.kwargs) -> list[T]: ...
+    def arun(self: Flow[P, Stream[T]], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, list[T]]: ...
     @overload
-    async def arun(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
-    async def arun(self, *args: Any, **kwargs: Any) -> Any:
+    def arun(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]: ...
+    def arun(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Run to the end in the running event loop; gives the same result as `run`.
 
-        Plain steps run on the loop's thread. Cancelling the task stops the run: everything in flight is cancelled and
-        awaited, everything open is closed.
+        Nothing runs before it is awaited. Plain steps run on the loop's thread. Cancelling the task stops the run:
+        everything in flight is cancelled and awaited, everything open is closed.
 
-        Raises: what `run` raises.
+        Raises: what `run` raises; an `ArgumentError` at once, the rest when it is awaited.
 
         >>> import asyncio
         >>> from headrace import step
@@ -211,7 +210,7 @@ class Flow(ABC, Generic[P, R]):
         """
         from headrace.drivers.aio import run
 
-        return await run(self._program, self._bind(args, kwargs))
+        return run(self._program, self._bind(args, kwargs))
 
     def aiter(self: Flow[P, Stream[T]], *args: P.args, **kwargs: P.kwargs) -> AsyncItems[T]:
         """The items of the stream that the pipeline gives, as they are asked for with `async for`.
@@ -244,6 +243,7 @@ class Flow(ABC, Generic[P, R]):
                 f"at {called_at()})"
             )
 
+    # What takes any object is called per item, so it must not match as a function of the whole stream.
     @overload
     def __or__(
         self: Flow[P, Stream[A]], other: Callable[[object], Iterator[B] | AsyncIterator[B]], /
@@ -258,6 +258,10 @@ class Flow(ABC, Generic[P, R]):
     def __or__(
         self: Flow[P, Stream[A]], other: Callable[[Stream[A]], Iterator[B] | AsyncIterator[B]], /
     ) -> Pipeline[P, Stream[B]]: ...
+    @overload
+    def __or__(  # type: ignore[overload-overlap]  # what takes a stream is given the stream
+        self: Flow[P, Stream[A]], other: Callable[[Stream[A]], Coroutine[Any, Any, B]], /
+    ) -> Pipeline[P, B]: ...
     @overload
     def __or__(self: Flow[P, Stream[A]], other: Callable[[Stream[A]], B], /) -> Pipeline[P, B]: ...
     @overload

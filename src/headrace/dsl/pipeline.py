@@ -63,8 +63,8 @@ class Pipeline(Flow[P, R_co]):
         trace = current_trace()
         if trace is None:
             raise WiringError(
-                f"{self._where}: was called outside of a pipeline body; use .run(...) for its result, "
-                f"or .iter(...) for its items one by one (called at {called_at()})"
+                f"{self._where}: was called outside of a pipeline body; use .run(...) or await .arun(...) for its "
+                f"result, or .iter(...) for its items one by one (called at {called_at()})"
             )
         arguments = _checked_arguments(self._where, self.callee, trace, args, kwargs)
         with trace.inside(self.name):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from headrace.drivers.runner import Observer
     from headrace.dsl.stream import Stream
     from headrace.engine.report import Report
+    from headrace.graph.dag import Program
 
 __all__ = ["AsyncRunner", "Run", "SyncRunner"]
 
@@ -86,15 +87,20 @@ class AsyncRunner:
         self.observers = tuple(observers)
 
     @overload
-    async def execute(self, pipeline: Flow[P, Stream[T]], /, *args: P.args, **kwargs: P.kwargs) -> Run[list[T]]: ...
+    def execute(
+        self, pipeline: Flow[P, Stream[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, Run[list[T]]]: ...
     @overload
-    async def execute(self, pipeline: Flow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Run[R]: ...
-    async def execute(self, pipeline: Flow[Any, Any], /, *args: Any, **kwargs: Any) -> Run[Any]:
+    def execute(self, pipeline: Flow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Run[R]]: ...
+    def execute(self, pipeline: Flow[Any, Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Run[Any]]:
         """Run to the end, as `pipeline.arun(...)` does, and report.
 
         Raises: what `pipeline.arun(...)` raises.
         """
+        return self._executed(pipeline._program, pipeline._bind(args, kwargs))
+
+    async def _executed(self, program: Program, arguments: dict[str, Any]) -> Run[Any]:
         from headrace.drivers.aio import observed
 
-        result, report = await observed(pipeline._program, pipeline._bind(args, kwargs), self.observers)
+        result, report = await observed(program, arguments, self.observers)
         return Run(result, report)

@@ -136,9 +136,10 @@ def step(  # noqa: D417  # its arguments are those of the overloads
         name: What the step is called in paths and messages; default: the function's own name.
         fn: The function, where `step` is not used as a decorator.
         max_in_flight: How many items the step may be asked for that its consumer has not taken yet; default 1.
-        concurrency: How many calls may run at once, with `executor="thread"`; default `max_in_flight`.
-        ordered: False: results of threads in the order in which they are ready, not in input order.
-        executor: "inline" or "thread".
+        concurrency: How many calls may run at once, of an async function or with `executor="thread"`; default
+            `max_in_flight`.
+        ordered: False: results of such calls in the order in which they are ready, not in input order.
+        executor: "inline" or "thread". An async function runs in asyncio tasks, and takes no other.
 
     Raises:
         OptionError: an option has a value that it cannot have.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 
 from headrace.dsl.flow import Flow
@@ -60,7 +60,7 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
     def __aiter__(self) -> AsyncIterator[T_co]:
         self._misused("iterates", "use .map(step), or pass it to a step that takes an iterator")
 
-    async def __anext__(self) -> T_co:
+    def __anext__(self) -> Awaitable[T_co]:
         self._misused("takes an item of", "use .map(step), or pass it to a step that takes an iterator")
 
     def _attribute_fix(self, name: str) -> str:
@@ -94,6 +94,10 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
     ) -> Stream[R]: ...
     @overload
     def flat_map(
+        self, fn: Callable[Concatenate[T_co, P], Coroutine[Any, Any, Iterable[R]]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Stream[R]: ...
+    @overload
+    def flat_map(
         self, fn: Callable[Concatenate[T_co, P], Iterable[R]], /, *args: P.args, **kwargs: P.kwargs
     ) -> Stream[R]: ...
     def flat_map(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -110,7 +114,11 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
         """
         return self._per_item("flat_map", fn, args, kwargs)
 
-    def starmap(self: Stream[tuple[*Ts]], fn: Callable[[*Ts], R], /) -> Stream[R]:
+    @overload
+    def starmap(self: Stream[tuple[*Ts]], fn: Callable[[*Ts], Coroutine[Any, Any, R]], /) -> Stream[R]: ...
+    @overload
+    def starmap(self: Stream[tuple[*Ts]], fn: Callable[[*Ts], R], /) -> Stream[R]: ...
+    def starmap(self, fn: Any, /) -> Any:
         """What `fn(*item)` gives, for each item.
 
         Raises: BuildError: `fn` does not take as many arguments, or other types.
@@ -123,7 +131,7 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
         [3, 7]
         """
         step = self._step("starmap", fn)
-        return cast("Stream[R]", self._recorder().spread(self, step.callee, step.function, step.settings))
+        return self._recorder().spread(self, step.callee, step.function, step.settings)
 
     def filter(self, fn: Callable[Concatenate[T_co, P], object], /, *args: P.args, **kwargs: P.kwargs) -> Stream[T_co]:
         """The items for which `fn(item, *args, **kwargs)` is true.

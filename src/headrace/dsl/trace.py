@@ -22,13 +22,13 @@ from headrace.errors import HandleError, HintError, WiringError
 from headrace.graph.callee import BUILT_IN, Callee
 from headrace.graph.dag import Kind
 from headrace.graph.draft import Draft, Given, Recording, Returns
-from headrace.graph.hints import bind_variables, describe, item_of, iterates, substitute, takes_stream
+from headrace.graph.hints import bind_variables, describe, is_union, item_of, iterates, substitute, takes_stream
 from headrace.graph.options import Options
 
 __all__ = ["Trace", "current_trace", "tracing"]
 
-SYNC = (abc.Iterator, abc.Iterable)
-ASYNC = (abc.AsyncIterator, abc.AsyncIterable)
+SYNC = {abc.Iterator, abc.Iterable}
+ASYNC = {abc.AsyncIterator, abc.AsyncIterable}
 _current: contextvars.ContextVar[Trace | None] = contextvars.ContextVar("headrace trace", default=None)
 
 
@@ -154,6 +154,7 @@ class Trace:
     def spread(self, stream: Handle, callee: Callee, function: Callable[..., Any], options: Options) -> Handle:
         """Record calls of a step with each item of a stream spread over its parameters."""
         self._check_own(stream)
+        self._check_one_result("starmap", callee, "give a list, and flatten it with .flat_map(iter)")
         for parameter in callee.parameters.values():
             if parameter.required and not parameter.positional and not parameter.variadic:
                 raise WiringError(
@@ -168,14 +169,11 @@ class Trace:
         return self._add_step("map", callee, function, options, (given,), substitute(callee.result, bindings))
 
     def _item_result(self, kind: Kind, stream: Handle, callee: Callee, bindings: dict[Any, Any]) -> Any:
+        if kind != "flat_map":
+            self._check_one_result(kind, callee, "use .flat_map")
         if kind == "filter":
             return stream._hint
         result = substitute(callee.result, bindings)
-        if kind == "map" and callee.streams:
-            raise WiringError(
-                f"{callee}: .map needs one result for each item, got a generator; use .flat_map "
-                f"(called at {self.here()})"
-            )
         if kind == "flat_map" and not callee.streams:
             if not iterates(result):
                 raise HintError(
@@ -184,6 +182,12 @@ class Trace:
                 )
             return item_of(result)
         return result
+
+    def _check_one_result(self, method: str, callee: Callee, fix: str) -> None:
+        if callee.streams:
+            raise WiringError(
+                f"{callee}: .{method} needs one result for each item, got a generator; {fix} (called at {self.here()})"
+            )
 
     def _add_step(
         self,
@@ -195,12 +199,8 @@ class Trace:
         result: Any,
     ) -> Handle:
         self._check_colour(callee, inputs)
+        self._check_overlap(kind, callee, options)
         gives: Literal["value", "stream"] = "value" if kind == "value" else "stream"
-        if options.executor == "thread" and kind in ("value", "flat_map"):
-            raise WiringError(
-                f"{callee}: executor='thread' works for map, filter and generator steps, got {_use(kind)}; "
-                f"{_thread_fix(kind)} (called at {self.here()})"
-            )
         draft = Draft(
             self.unique(callee.name),
             callee.name,
@@ -215,15 +215,34 @@ class Trace:
         )
         return self.add(draft)
 
+    def _check_overlap(self, kind: Kind, callee: Callee, options: Options) -> None:
+        """Options for calls that overlap are refused where they would do nothing."""
+        if options.executor == "thread" and kind in ("value", "flat_map"):
+            raise WiringError(
+                f"{callee}: executor='thread' works for map, filter and generator steps, got {_use(kind)}; "
+                f"{_overlap_fix(kind)} (called at {self.here()})"
+            )
+        if kind in ("map", "filter", "value") or (options.ordered and options.concurrency is None):
+            return  # a step that is mapped in one place may be called once in another
+        option = "ordered=False" if not options.ordered else f"concurrency={options.concurrency}"
+        raise WiringError(
+            f"{callee}: {option} works for map and filter, whose calls overlap, got {_use(kind)}; "
+            f"{_overlap_fix(kind)} (called at {self.here()})"
+        )
+
     def _check_colour(self, callee: Callee, inputs: tuple[Given, ...]) -> None:
         """A stream is read with `for` in a plain function, and with `async for` in an async one."""
         for given in inputs:
-            wanted = typing.get_origin(given.wanted) or given.wanted
-            if given.delivery == "stream" and wanted in (SYNC if callee.is_async else ASYNC):
-                is_async, other = ("async", "AsyncIterator") if callee.is_async else ("a plain function", "Iterator")
+            kinds = _lazy_kinds(given.wanted) if given.delivery == "stream" else set()
+            if kinds and kinds <= (SYNC if callee.is_async else ASYNC):
+                item = describe(item_of(given.wanted))
+                if callee.is_async:
+                    what, fix = "is async, so it reads streams with 'async for'", f"hint it as AsyncIterator[{item}]"
+                else:
+                    what, fix = "is not async, so it reads streams with 'for'", f"hint it as Iterator[{item}]"
                 raise HintError(
-                    f"{callee}: is {is_async}, got the hint {describe(given.wanted)} for '{given.parameter}'; "
-                    f"hint it as {other}[{describe(item_of(given.wanted))}] (called at {self.here()})"
+                    f"{callee}: {what}, got '{given.parameter}' hinted as {describe(given.wanted)}; "
+                    f"{fix} (called at {self.here()})"
                 )
 
     # -- arguments -------------------------------------------------------------------------------------------
@@ -284,6 +303,12 @@ class Trace:
         )
 
 
+def _lazy_kinds(hint: Any) -> set[Any]:
+    """The kinds of stream that a parameter of that hint takes."""
+    parts = typing.get_args(hint) if is_union(hint) else (hint,)
+    return {typing.get_origin(part) or part for part in parts if takes_stream(part, Any)}
+
+
 def _check_constant(callee: Callee, name: str, argument: object, place: str) -> None:
     """A handle inside a list or dict would never be replaced by its data."""
     if has_handle(argument):
@@ -295,10 +320,10 @@ def _check_constant(callee: Callee, name: str, argument: object, place: str) -> 
 
 
 def _use(kind: Kind) -> str:
-    return "a call that gives one value" if kind == "value" else "flat_map"
+    return {"value": "a call that gives one value", "flat_map": "flat_map"}.get(kind, "a generator")
 
 
-def _thread_fix(kind: Kind) -> str:
-    if kind == "value":
+def _overlap_fix(kind: Kind) -> str:
+    if kind != "flat_map":
         return "leave the option out"
-    return "let a map step give lists in threads, and flatten them with .flat_map(iter)"
+    return "let a map step give lists, and flatten them with .flat_map(iter)"

@@ -30,6 +30,7 @@ same number of items. A loop whose items are only collected appends to a list in
 
 from __future__ import annotations
 
+import builtins
 import functools
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from types import CodeType, FunctionType
@@ -87,8 +88,7 @@ def fuse(
     ['1', '3']
     """
     fused = _fused(tuple(kinds), collect, in_task, hasattr(items, "__aiter__"))
-    names = {"BaseException": BaseException, "enumerate": enumerate, "len": len, "spread": _spread}
-    loop = FunctionType(fused.code.replace(), names)
+    loop = FunctionType(fused.code.replace(), {"__builtins__": builtins, "spread": _spread})
 
     def numbers_of(counters: Sequence[int], failed_at: int | None) -> list[int]:
         numbers = [counters[index] for index in fused.counters]

@@ -104,6 +104,11 @@ class Lines:
         self._open_above([edge.source for edge in nodes[0].stream_edges])
         return Tasked(self, nodes, self.elsewhere.read_late(nodes[0]), _unreachable)
 
+    @property
+    def link_to_caller(self) -> Link:
+        """The edge to the caller of the run."""
+        return self.dag.outputs[0], "", CALLER
+
     def listed(self) -> list[Any]:
         """All that the caller of the run reads."""
         output = self.dag.outputs[0]

@@ -7,7 +7,7 @@ nothing ever waits; several readers run in a fiber each, which starts when the v
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -69,7 +69,7 @@ class Execution:
         self.close()
         return items if self.dag.returns == "stream" else self._output()
 
-    def items(self) -> Iterator[Any]:
+    def items(self) -> Generator[Any, None, None]:
         """The items of the stream that the pipeline gives; its other values are computed along the way.
 
         Raises the first failure, with later ones as notes on it.

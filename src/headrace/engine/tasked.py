@@ -54,7 +54,7 @@ class Tasked:
             return await calls.loop(self.collecting, stream, collect=True, in_task=True)
         if node is None:
             assert items is not None
-            return [item async for item in items]
+            return [item async for item in self._counted_by_caller(items)]
         return await calls.value_in_task(node, _all_async(self._streams(node, items)))
 
     async def close(self) -> None:
@@ -95,6 +95,12 @@ class Tasked:
         if not lines.counting or lines.nodes[edge.source].kind in PER_ITEM or node.kind in PER_ITEM:
             return items
         counter = lines.counters[edge.source, node.id, edge.parameter] = itertools.count(1)
+        return _counting(items, counter)
+
+    def _counted_by_caller(self, items: Any) -> Any:
+        if not self.lines.counting:
+            return items
+        counter = self.lines.counters[self.lines.link_to_caller] = itertools.count(1)
         return _counting(items, counter)
 
     async def _closing_inputs(self, node: Node, items: Any, position: int) -> AsyncIterator[Any]:

@@ -16,7 +16,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard
 
 import msgspec
 
@@ -125,7 +125,9 @@ def name_of(function: Callable[..., Any]) -> str:
     >>> name_of(str.upper), name_of(lambda: 0), name_of(functools.partial(int, base=2))
     ('upper', 'lambda', 'int')
     """
-    if not inspect.isroutine(function) and not hasattr(function, "__name__") and not _is_partial(function):
+    while _is_partial(function):
+        function = function.func
+    if not inspect.isroutine(function) and not hasattr(function, "__name__"):
         return type(function).__name__
     name = getattr(_unwrapped(function), "__name__", None) or type(function).__name__
     return "lambda" if name == "<lambda>" else str(name)
@@ -141,7 +143,7 @@ def place_of(function: Callable[..., Any]) -> str:
     return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}" if code else BUILT_IN
 
 
-def _is_partial(function: Any) -> bool:
+def _is_partial(function: Any) -> TypeGuard[functools.partial[Any]]:
     return isinstance(function, functools.partial)
 
 
@@ -167,6 +169,8 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
 def _gives_stream(function: Any, returns: Any) -> bool:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         return True
+    if inspect.iscoroutinefunction(function):  # whatever it gives is there when it has been awaited
+        return False
     kind = typing.get_origin(returns) or returns
     return kind in ITERATORS or (isinstance(kind, type) and issubclass(kind, (abc.Iterator, typing.IO)))
 

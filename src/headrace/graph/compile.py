@@ -130,7 +130,7 @@ def _node(draft: Draft, level: int) -> Node:
         where=draft.called if draft.where == "built-in" else draft.where,
         inputs=tuple(map(_input, draft.inputs)),
         max_in_flight=draft.options.max_in_flight,
-        concurrency=draft.options.calls_at_once,
+        concurrency=draft.options.calls_at_once if draft.kind in ("map", "filter") else 1,
         ordered=draft.options.ordered,
         executor=draft.options.executor,
         level=level,

@@ -142,7 +142,7 @@ def iterates(hint: Any) -> bool:
     origin = _origin(hint)
     if not isinstance(origin, type):
         return True
-    return any(hasattr(origin, name) for name in ("__iter__", "__aiter__", "__getitem__")) or _is_protocol(origin)
+    return any(hasattr(origin, name) for name in ("__iter__", "__getitem__")) or _is_protocol(origin)
 
 
 # -- comparing -----------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ class Options(msgspec.Struct, frozen=True):
     """How a step runs.
 
     `max_in_flight` is in items: how far the step may be ahead of its consumer. `concurrency` is in calls at
-    once (default: `max_in_flight`). `ordered` keeps the results of threads in input order.
+    once (default: `max_in_flight`). `ordered` keeps the results of calls that overlap in input order.
     """
 
     max_in_flight: int = 1
@@ -43,6 +43,8 @@ class Options(msgspec.Struct, frozen=True):
         for name in changes:
             if name not in known:
                 raise OptionError(f"{owner}: there is no option {name!r}; the options are {', '.join(known)}")
+        if changes.get("executor", "inline") not in EXECUTORS:
+            raise OptionError(f"{owner}: executor must be 'inline' or 'thread', got {shown(changes['executor'])}")
         changed = msgspec.structs.replace(self, **changes)
         if is_async:
             changed = changed._of_async(owner)
@@ -55,19 +57,18 @@ class Options(msgspec.Struct, frozen=True):
                 f"{owner}: executor='thread' is for plain functions, got an async one, whose calls overlap by "
                 "themselves; leave the option out"
             )
-        return msgspec.structs.replace(self, executor="async") if self.executor == "inline" else self
+        return msgspec.structs.replace(self, executor="async")
 
     def _check(self, owner: str) -> None:
         _check_count(owner, "max_in_flight", self.max_in_flight)
-        if self.executor not in (*EXECUTORS, "async"):
-            raise OptionError(f"{owner}: executor must be 'inline' or 'thread', got {shown(self.executor)}")
         if not isinstance(self.ordered, bool):
             raise OptionError(f"{owner}: ordered must be True or False, got {shown(self.ordered)}")
         if self.concurrency is not None:
             self._check_concurrency(owner)
         if not self.ordered and self.executor == "inline":
             raise OptionError(
-                f"{owner}: ordered=False needs calls that overlap, got executor='inline'; add executor='thread'"
+                f"{owner}: ordered=False needs calls that overlap, got executor='inline'; add executor='thread', "
+                "or make it async"
             )
 
     def _check_concurrency(self, owner: str) -> None:
@@ -75,7 +76,7 @@ class Options(msgspec.Struct, frozen=True):
         if self.executor == "inline":
             raise OptionError(
                 f"{owner}: concurrency={self.concurrency} needs calls that overlap, got executor='inline'; "
-                "add executor='thread'"
+                "add executor='thread', or make it async"
             )
         if self.calls_at_once > self.max_in_flight:
             raise OptionError(
