@@ -7,9 +7,10 @@ a promise: speed is measured, never asserted.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import sleep
 from typing import Any, Literal, NamedTuple
@@ -316,6 +317,127 @@ UNEVEN_CALLS = Case(
 )
 
 
+# -- async calls -------------------------------------------------------------------------------------------
+
+
+async def async_call(number: int) -> int:
+    await asyncio.sleep(0.02)
+    return number
+
+
+async def uneven_async_call(number: int) -> int:
+    await asyncio.sleep(0.11 if number % 10 == 0 else 0.01)
+    return number
+
+
+def task_window(function: Callable[[int], Coroutine[Any, Any, int]], in_flight: int, count: int) -> list[int]:
+    """The results of `function` in tasks, in order, with at most `in_flight` out at once."""
+
+    async def results() -> list[int]:
+        done: list[int] = []
+        waiting: deque[asyncio.Task[int]] = deque()
+        for number in numbers(count):
+            if len(waiting) == in_flight:
+                done.append(await waiting.popleft())
+            waiting.append(asyncio.create_task(function(number)))
+        return done + [await task for task in waiting]
+
+    return asyncio.run(results())
+
+
+def arun(line: Any, count: int) -> Any:
+    return asyncio.run(line.arun(count))
+
+
+async_calls = source | step("async_call", fn=async_call, max_in_flight=100)
+uneven_async_calls = source | step("uneven_async_call", fn=uneven_async_call, max_in_flight=120, concurrency=30)
+
+ASYNC_CALLS = Case(
+    "async calls",
+    Contender("by hand: window of tasks", functools.partial(task_window, async_call, 100)),
+    (
+        Contender("headrace, arun, 100 in flight", functools.partial(arun, async_calls), target=1.03),
+        Contender("headrace, run, 100 in flight", async_calls.run),
+    ),
+    items=3_000,
+    right=lambda count, result: result == list(range(count)),
+    repeats=1,
+)
+
+UNEVEN_ASYNC_CALLS = Case(
+    "uneven async calls",
+    Contender("by hand: window of 30 tasks", functools.partial(task_window, uneven_async_call, 30)),
+    (Contender("headrace, 120 in flight, 30 at once", functools.partial(arun, uneven_async_calls), target=0.5),),
+    items=600,
+    right=lambda count, result: result == list(range(count)),
+    repeats=1,
+)
+
+
+# -- three trivial async functions -------------------------------------------------------------------------
+
+
+async def plus_one(number: int) -> int:
+    return number + 1
+
+
+async def doubled(number: int) -> int:
+    return number * 2
+
+
+async def minus_three(number: int) -> int:
+    return number - 3
+
+
+async def each_plus_one(items: AsyncIterator[int]) -> AsyncIterator[int]:
+    async for item in items:
+        yield await plus_one(item)
+
+
+async def each_doubled(items: AsyncIterator[int]) -> AsyncIterator[int]:
+    async for item in items:
+        yield await doubled(item)
+
+
+async def each_minus_three(items: AsyncIterator[int]) -> AsyncIterator[int]:
+    async for item in items:
+        yield await minus_three(item)
+
+
+async def numbers_async(count: int) -> AsyncIterator[int]:
+    for number in range(count):
+        yield number
+
+
+def async_generators(count: int) -> list[int]:
+    async def results() -> list[int]:
+        return [item async for item in each_minus_three(each_doubled(each_plus_one(numbers_async(count))))]
+
+    return asyncio.run(results())
+
+
+def one_async_loop(count: int) -> list[int]:
+    async def results() -> list[int]:
+        return [await minus_three(await doubled(await plus_one(number))) for number in numbers(count)]
+
+    return asyncio.run(results())
+
+
+async_line = source | plus_one | doubled | minus_three
+
+ASYNC_LINE = Case(
+    "3 async functions",
+    Contender("by hand: async generators", async_generators),
+    (
+        Contender("headrace, arun", functools.partial(arun, async_line), target=1.0),
+        Contender("headrace, run", async_line.run),
+        Contender("by hand: one loop", one_async_loop),
+    ),
+    items=100_000,
+    right=lambda count, result: result == [(number + 1) * 2 - 3 for number in range(count)],
+)
+
+
 # -- whole processes ---------------------------------------------------------------------------------------
 
 IMPORTING = """
@@ -406,6 +528,9 @@ CASES = (
     DIAMOND,
     CALLS,
     UNEVEN_CALLS,
+    ASYNC_CALLS,
+    UNEVEN_ASYNC_CALLS,
+    ASYNC_LINE,
     IMPORT,
     PROCESS,
     LINES,

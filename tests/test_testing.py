@@ -9,7 +9,7 @@ import pytest
 from headrace import SyncRunner
 from headrace.testing import check_guarantees
 
-FEW = ("-qq", "-k", "lockstep or diamond_uneven or none_is_a_value")
+FEW = ("-qq", "-k", "lockstep or diamond_uneven or none_is_an_item")
 
 
 def test_kit_passes_a_right_runner() -> None:
@@ -24,7 +24,7 @@ def test_kit_fails_a_runner_that_changes_results(capsys: pytest.CaptureFixture[s
         pipeline.run(*arguments)
 
     assert check_guarantees({"wrong": run}, *FEW) == pytest.ExitCode.TESTS_FAILED
-    assert "test_2_1_none_is_a_value[wrong]" in capsys.readouterr().out
+    assert "test_2_1_none_is_an_item[wrong]" in capsys.readouterr().out
 
 
 def test_kit_fails_a_runner_that_hides_a_deadlock(capsys: pytest.CaptureFixture[str]) -> None:

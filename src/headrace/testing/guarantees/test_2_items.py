@@ -48,7 +48,7 @@ def test_2_1_any_object_is_an_item(run_pipeline: Run, bound: int, executor: Any)
     assert run_pipeline(strange) == (STRANGE, STRANGE, STRANGE)
 
 
-def test_2_1_exception_object_is_an_item_of_iter() -> None:
+def test_2_1_exception_object_is_an_item() -> None:
     @step
     def failures() -> Iterator[Exception]:
         yield FAILURE
@@ -57,7 +57,7 @@ def test_2_1_exception_object_is_an_item_of_iter() -> None:
     assert failures.run() == [FAILURE]
 
 
-def test_2_1_none_is_a_value(run_pipeline: Run) -> None:
+def test_2_1_none_is_an_item(run_pipeline: Run) -> None:
     @step
     def nothing() -> None:
         return None

@@ -289,7 +289,7 @@ def test_3_3_nothing_is_kept_alive_after_a_run(run_pipeline: Run) -> None:
         gc.enable()
 
 
-def test_3_4_second_failure_is_noted(run_pipeline: Run) -> None:
+def test_3_4_first_failure_wins_second_is_noted(run_pipeline: Run) -> None:
     @step
     def source() -> Iterator[int]:
         try:
