@@ -377,31 +377,31 @@ UNEVEN_ASYNC_CALLS = Case(
 # -- three trivial async functions -------------------------------------------------------------------------
 
 
-async def plus_one(number: int) -> int:
+async def async_plus_one(number: int) -> int:
     return number + 1
 
 
-async def doubled(number: int) -> int:
+async def async_doubled(number: int) -> int:
     return number * 2
 
 
-async def minus_three(number: int) -> int:
+async def async_minus_three(number: int) -> int:
     return number - 3
 
 
-async def each_plus_one(items: AsyncIterator[int]) -> AsyncIterator[int]:
+async def async_each_plus_one(items: AsyncIterator[int]) -> AsyncIterator[int]:
     async for item in items:
-        yield await plus_one(item)
+        yield await async_plus_one(item)
 
 
-async def each_doubled(items: AsyncIterator[int]) -> AsyncIterator[int]:
+async def async_each_doubled(items: AsyncIterator[int]) -> AsyncIterator[int]:
     async for item in items:
-        yield await doubled(item)
+        yield await async_doubled(item)
 
 
-async def each_minus_three(items: AsyncIterator[int]) -> AsyncIterator[int]:
+async def async_each_minus_three(items: AsyncIterator[int]) -> AsyncIterator[int]:
     async for item in items:
-        yield await minus_three(item)
+        yield await async_minus_three(item)
 
 
 async def numbers_async(count: int) -> AsyncIterator[int]:
@@ -411,19 +411,21 @@ async def numbers_async(count: int) -> AsyncIterator[int]:
 
 def async_generators(count: int) -> list[int]:
     async def results() -> list[int]:
-        return [item async for item in each_minus_three(each_doubled(each_plus_one(numbers_async(count))))]
+        return [
+            item async for item in async_each_minus_three(async_each_doubled(async_each_plus_one(numbers_async(count))))
+        ]
 
     return asyncio.run(results())
 
 
 def one_async_loop(count: int) -> list[int]:
     async def results() -> list[int]:
-        return [await minus_three(await doubled(await plus_one(number))) for number in numbers(count)]
+        return [await async_minus_three(await async_doubled(await async_plus_one(number))) for number in numbers(count)]
 
     return asyncio.run(results())
 
 
-async_line = source | plus_one | doubled | minus_three
+async_line = source | async_plus_one | async_doubled | async_minus_three
 
 ASYNC_LINE = Case(
     "3 async functions",
