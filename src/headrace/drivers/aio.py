@@ -48,29 +48,29 @@ async def iterate(program: Program, arguments: Mapping[str, Any]) -> AsyncIterat
     inside = Inside(program, arguments, counting=False)
     execution = inside.execution
     stage = await inside.do(execution.native_stage)
-    items = execution.items() if stage is None else None
     try:
-        if items is not None:
-            while (item := await inside.do(partial(next, items, END))) is not END:
-                yield item
-        elif stage is not None:
-            async for item in stage.items:
-                yield item
-    except GeneratorExit:
-        pass
-    except BaseException as error:
-        execution.failed_in_output(error)
-    try:
-        if stage is not None:
-            await stage.close()
-    except BaseException as error:
-        execution.fail(error)
-    try:
-        await inside.do(execution.close if items is None else items.close)
+        if stage is None:
+            items = execution.items()
+            try:
+                while (item := await inside.do(partial(next, items, END))) is not END:
+                    yield item
+            finally:
+                await inside.do(items.close)
+        else:
+            try:
+                async for item in stage.items:
+                    yield item
+            except GeneratorExit:
+                pass
+            except BaseException as error:
+                execution.failed_in_output(error)
+            try:
+                await stage.close()
+            except BaseException as error:
+                execution.fail(error)
+            await inside.do(execution.close)
     finally:
         inside.leave()
-    if execution.failure is not None:
-        raise execution.failure
 
 
 async def observed(program: Program, arguments: Mapping[str, Any], observers: Sequence[Observer]) -> tuple[Any, Report]:

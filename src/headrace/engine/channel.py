@@ -17,8 +17,9 @@ channel. What it may leave out, and why, is said there.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import islice
+from types import GeneratorType
 from typing import Any
 
 from headrace.engine.outcome import END, Ended, Failed
@@ -108,7 +109,7 @@ class Channel:
 class Branch:
     """One consumer's end of a channel. `peak` is the most that was in flight on it, in items."""
 
-    __slots__ = ("channel", "closed", "dropped", "items", "peak", "produced")
+    __slots__ = ("channel", "closed", "dropped", "items", "peak", "produced", "reader")
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
@@ -117,6 +118,7 @@ class Branch:
         self.closed = False
         self.produced = 0  # what the channel had produced when the branch closed
         self.dropped = 0  # what it had not taken then
+        self.reader: Generator[Any, None, None] | None = None  # an express that may have items in hand
 
     @property
     def in_flight(self) -> int:
@@ -142,6 +144,9 @@ class Branch:
 
     def close(self) -> None:
         """The consumer has stopped: its items are dropped and it does not hold the producer back any more."""
+        reader, self.reader = self.reader, None
+        if isinstance(reader, GeneratorType) and not reader.gi_running:
+            reader.close()  # it puts back what it has in hand, and closes this branch
         if self.closed:
             return
         channel = self.channel
@@ -178,12 +183,13 @@ def express(
     Who is asked when is the same as without it.
     """
     in_step = branch.channel.capacity == 1 and len(branch.channel.branches) == 2
-    return (_in_step if in_step else _in_runs)(branch, source, failed, waiter)
+    branch.reader = (_in_step if in_step else _in_runs)(branch, source, failed, waiter)
+    return branch.reader
 
 
 def _in_step(
     branch: Branch, source: Iterator[Any], failed: Callable[[BaseException], None], waiter: Callable[[], Wait]
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """One item in flight and two branches: ask when both are empty, wait when the other one is not."""
     channel, items = branch.channel, branch.items
     other = next(other.items for other in channel.branches if other is not branch)
@@ -219,7 +225,7 @@ def _in_step(
 
 def _in_runs(
     branch: Branch, source: Iterator[Any], failed: Callable[[BaseException], None], waiter: Callable[[], Wait]
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """Many items in a row, as long as it is known that nothing changes.
 
     While another branch is the fullest, all that wait here can be handed over before anyone has to be asked. While

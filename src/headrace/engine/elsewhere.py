@@ -52,6 +52,8 @@ class Elsewhere:
                 failure = Failed(travelling(outcome.error))
                 self.lines.blame.step(failure.error, node, number)
                 window.settle(slot, failure)
+                if channel.ended is not None:
+                    self.lines.close_inputs(node)
             elif node.kind == "filter":
                 window.settle(slot, Value(item) if outcome.value else None)
             else:

@@ -88,7 +88,7 @@ def fuse(
     ['1', '3']
     """
     fused = _fused(tuple(kinds), collect, in_task, hasattr(items, "__aiter__"))
-    loop = FunctionType(fused.code.replace(), {"__builtins__": builtins, "spread": _spread})
+    loop = FunctionType(fused.code.replace(), {"__builtins__": builtins, "spread": _spread, "shut": _shut})
 
     def numbers_of(counters: Sequence[int], failed_at: int | None) -> list[int]:
         numbers = [counters[index] for index in fused.counters]
@@ -113,17 +113,32 @@ def fuse(
     return loop(items, over, failed, *functions)
 
 
-async def _spread(made: Any) -> AsyncIterator[Any]:
-    """The items of what an async flat_map step gave: an async iterator, or an awaitable list."""
-    if not hasattr(made, "__aiter__"):
-        for item in await made:
-            yield item
-        return
+def _spread(made: Any, opened: list[Any]) -> AsyncIterator[Any]:
+    """The items of what an async flat_map step gave; `opened` is what a loop that ends early must close."""
+    items = _items_of(made, opened)
+    opened.append(items)
+    return items
+
+
+async def _items_of(made: Any, opened: list[Any]) -> AsyncIterator[Any]:
+    """The items of an async iterator, or of an awaitable list."""
     try:
-        async for item in made:
-            yield item
+        if hasattr(made, "__aiter__"):
+            async for item in made:
+                yield item
+        else:
+            for item in await made:
+                yield item
     finally:
-        await made.aclose()
+        if hasattr(made, "aclose"):
+            await made.aclose()
+    opened.pop()
+
+
+async def _shut(opened: list[Any]) -> None:
+    """Close what is open, the innermost first."""
+    while opened:
+        await opened.pop().aclose()
 
 
 @functools.lru_cache(maxsize=256)
@@ -139,7 +154,7 @@ TEXTS = {
     "flat_map": "for item in {f}(item):",
     "await map": "item = await {f}(item)",
     "await filter": "if not await {f}(item): continue",
-    "await flat_map": "async for item in spread({f}(item)):",
+    "await flat_map": "async for item in spread({f}(item), opened):",
 }
 
 
@@ -160,7 +175,8 @@ class _Text:
         self.lines = [f"{asynchronous}def loop({', '.join(['items', 'over', 'failed', *functions])}):"]
         if collect:
             self.lines += [" out = []", " append = out.append"]
-        self.lines += [f" {' = '.join(names)} = 0", " try:"]
+        self.shuts = "await flat_map" in kinds
+        self.lines += [f" {' = '.join(names)} = 0", *([" opened = []"] if self.shuts else []), " try:"]
         if from_async:
             self.lines += ["  async for item in items:", "   n0 += 1"]
         elif self.counts_results:
@@ -201,7 +217,8 @@ class _Text:
             if self.maps:
                 self._call_maps("item = ", "")
             self.lines.append(f"{self.indent}yield item")  # on a line of its own: what is raised here is no step's
-        self.lines += [" except BaseException as error:", f"  raise failed(error, {self.seen})", f" over({self.seen})"]
+        self.lines += [" except BaseException as error:", *(["  await shut(opened)"] if self.shuts else [])]
+        self.lines += [f"  raise failed(error, {self.seen})", f" over({self.seen})"]
         if self.collect:
             self.lines.append(" return out")
         module = compile("\n".join(self.lines), "<headrace loop>", "exec")

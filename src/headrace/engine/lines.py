@@ -179,7 +179,7 @@ class Lines:
         channel = self.channels[node.id]
         if stage.executor == "inline":
             source = self._native(stage)
-            pump = partial(fill, channel, source, self.blamed_on(node))
+            pump = partial(fill, channel, source, self.broken_at(node))
             return Port(channel, pump, self.driver, in_fiber=stage.fiber, source=None if stage.fiber else source)
         return self.elsewhere.port([self.nodes[id] for id in stage.nodes], stage, channel)
 
@@ -232,7 +232,7 @@ class Lines:
         if port.source is None or not self._waits_here_only(target):
             return tap(branch, port.ask, self.driver)
         waiter = partial(self.driver.waiter, branch.channel.waiting, branch)
-        return express(branch, port.source, self.blamed_on(self.nodes[edge.source]), waiter)
+        return express(branch, port.source, self.broken_at(self.nodes[edge.source]), waiter)
 
     def _waits_here_only(self, id: str) -> bool:
         """Whether the fiber in which this node runs can wait for nothing but what the node itself reads."""
@@ -279,6 +279,15 @@ class Lines:
             return items
         counter = self.counters[edge.source, target, edge.parameter] = itertools.count(1)
         return itertools.compress(items, counter)  # every number from 1 is true: it counts at the speed of C
+
+    def broken_at(self, node: Node) -> Callable[[BaseException], None]:
+        """What to call with a failure of the line that ends in `node` and fills a channel: nobody reads its inputs."""
+
+        def broken(error: BaseException) -> None:
+            self.blame.line(error, node)
+            self.close_inputs(node)
+
+        return broken
 
     def blamed_on(self, node: Node) -> Callable[[BaseException], None]:
         """What to call with a failure that came out of the line that ends in `node`."""

@@ -55,12 +55,18 @@ class Tasked:
         if node is None:
             assert items is not None
             return [item async for item in self._counted_by_caller(items)]
-        return await calls.value_in_task(node, _all_async(self._streams(node, items)))
+        return await calls.value_in_task(node, self._all_async(self._streams(node, items)))
 
     async def close(self) -> None:
         """Close what is open, consumers first."""
+        failure: BaseException | None = None
         for items in reversed(self.opened):
-            await items.aclose()
+            try:
+                await items.aclose()
+            except BaseException as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
 
     def _composed(self, nodes: Sequence[Node]) -> Any:
         items: Any = None
@@ -69,12 +75,11 @@ class Tasked:
             streams = self._streams(run[0], items)
             if run[0].kind in PER_ITEM:
                 [stream] = streams.values()
-                items = self.lines.calls.loop(run, stream, in_task=True)
+                items = self._opened(self.lines.calls.loop(run, stream, in_task=True))
             else:
-                items = self.lines.calls.iterator_in_task(run[0], _all_async(streams))
-            self.opened.append(items)
+                items = self._opened(self.lines.calls.iterator_in_task(run[0], self._all_async(streams)))
             if self.lines.early_end_matters(run[0]):
-                items = self._closing_inputs(run[0], items, len(self.opened) - 1)
+                items = self._opened(self._closing_inputs(run[0], items, len(self.opened) - 1))
             nodes = nodes[len(run) :]
         return items
 
@@ -88,20 +93,31 @@ class Tasked:
     def _input(self, edge: Edge) -> Any:
         items = self.inputs[edge.parameter]
         never_waits = self.lines.driver.near and not self.lines.may_wait(edge)
-        return items if never_waits else self.remote(items)
+        return items if never_waits else self._opened(self.remote(items))
+
+    def _opened(self, items: Any) -> Any:
+        """`items`, to be closed at the end."""
+        self.opened.append(items)
+        return items
 
     def _counted(self, items: Any, node: Node, edge: Edge) -> Any:
         lines = self.lines
         if not lines.counting or lines.nodes[edge.source].kind in PER_ITEM or node.kind in PER_ITEM:
             return items
         counter = lines.counters[edge.source, node.id, edge.parameter] = itertools.count(1)
-        return _counting(items, counter)
+        return self._opened(_counting(items, counter))
 
     def _counted_by_caller(self, items: Any) -> Any:
         if not self.lines.counting:
             return items
         counter = self.lines.counters[self.lines.link_to_caller] = itertools.count(1)
-        return _counting(items, counter)
+        return self._opened(_counting(items, counter))
+
+    def _all_async(self, streams: Mapping[str, Any]) -> dict[str, AsyncIterator[Any]]:
+        return {
+            name: items if hasattr(items, "__aiter__") else self._opened(_as_async(items))
+            for name, items in streams.items()
+        }
 
     async def _closing_inputs(self, node: Node, items: Any, position: int) -> AsyncIterator[Any]:
         """`items`, and behind the last one everything that only they read is closed."""
@@ -116,10 +132,6 @@ async def _counting(items: AsyncIterator[Any], counter: itertools.count[int]) ->
     async for item in items:
         next(counter)
         yield item
-
-
-def _all_async(streams: Mapping[str, Any]) -> dict[str, AsyncIterator[Any]]:
-    return {name: items if hasattr(items, "__aiter__") else _as_async(items) for name, items in streams.items()}
 
 
 async def _as_async(items: Iterator[Any]) -> AsyncIterator[Any]:
