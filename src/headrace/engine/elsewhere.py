@@ -53,7 +53,7 @@ class Elsewhere:
                 self.lines.blame.step(failure.error, node, number)
                 window.settle(slot, failure)
                 if channel.ended is not None:
-                    self.lines.close_inputs(node)
+                    self.lines.let_go(node)
             elif node.kind == "filter":
                 window.settle(slot, Value(item) if outcome.value else None)
             else:

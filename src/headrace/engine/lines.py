@@ -308,6 +308,17 @@ class Lines:
             self._close(edge.source)
             stack += [(edge.source, above) for above in reversed(self.nodes[edge.source].stream_edges)]
 
+    def let_go(self, node: Node) -> None:
+        """What only `node` reads does not hold anyone back any more. It may be being read: it is closed at the end."""
+        stack = [(node.id, edge) for edge in node.stream_edges]
+        while stack:
+            target, edge = stack.pop()
+            branch = self.branches.get((edge.source, target, edge.parameter))
+            if branch is not None:
+                branch.close()
+            else:
+                stack += [(edge.source, above) for above in self.nodes[edge.source].stream_edges]
+
     def close(self) -> None:
         """Close everything, consumers first."""
         for branch in self.branches.values():
