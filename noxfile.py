@@ -1,4 +1,4 @@
-"""Every routine job: `nox -s demo`, `nox -s tests`, `nox -s corpus`, `nox -s types`, `nox -s lint`, `nox -s bench`."""
+"""Every routine job: `nox -s` with demo, tests, properties, corpus, types, lint or bench."""
 
 import nox
 
@@ -28,6 +28,13 @@ def tests(session: nox.Session) -> None:
     """Run the tests and the examples in docstrings; arguments after `--` go to pytest."""
     session.install("-e", ".", *group("test"))
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def properties(session: nox.Session) -> None:
+    """Generate 10,000 pipelines and run each in every way; arguments after `--` go to pytest."""
+    session.install("-e", ".", *group("test"))
+    session.run("pytest", "tests/properties", *session.posargs, env={"HEADRACE_EXAMPLES": "10000"})
 
 
 @nox.session

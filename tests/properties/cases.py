@@ -1,0 +1,162 @@
+"""Generated pipelines, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, Literal
+
+from hypothesis import strategies as st
+
+__all__ = ["BUILT_IN", "CALLER", "PER_ITEM", "VALUES", "Case", "Op", "cases"]
+
+Mode = Literal["sync", "async", "thread"]
+MODES: tuple[Mode, ...] = ("sync", "async", "thread")
+CALLER = -1  # reads what the pipeline returns
+
+PER_ITEM = ("map", "filter", "flat_map")
+BUILT_IN = ("batch", "zip", "again", "collect")  # steps that have no function of the user's
+ONE_STREAM = (*PER_ITEM, "offspring", "few", "never", "ahead", "last", "batch", "collect", "total", "first")
+TWO_STREAMS = ("zip", "both", "behind", "chosen", "gap")
+FROM_VALUE = ("again", "span")
+VALUES = ("collect", "total", "first", "gap", "size")
+FAIR = ("map", "filter", "flat_map", "offspring", "again", "collect", "total", "size", "span")  # in any order of items
+EARLY = ("few", "never", "chosen", "first")  # may leave something unread
+
+
+@dataclass(frozen=True)
+class Op:
+    """One step: what it reads (positions of earlier steps), and how it runs."""
+
+    kind: str
+    inputs: tuple[int, ...] = ()  # streams
+    value: int | None = None  # a value that it is given too
+    bound: int = 1
+    mode: Mode = "sync"
+    ordered: bool = True
+    concurrency: int | None = None
+    fails: int | None = None
+    nested: bool = False  # in a sub-pipeline
+    listed: bool = False  # a flat_map step that gives lists, and is no generator
+    pauses: int = 0  # how often async code lets others go first
+
+    def __repr__(self) -> str:
+        options = [(field, getattr(self, field.name)) for field in fields(self)[1:]]
+        changed = [f"{field.name}={value!r}" for field, value in options if value != field.default]
+        return f"Op({', '.join([repr(self.kind), *changed])})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # what hypothesis prints
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether its calls may run at the same time."""
+        return self.kind in ("map", "filter") and (self.mode == "thread" or (self.mode == "async" and self.bound > 1))
+
+    @property
+    def at_once(self) -> int:
+        return self.concurrency or self.bound
+
+
+@dataclass(frozen=True)
+class Case:
+    """A pipeline and its argument. Streams that no step reads are collected, or one returned and the others drained."""
+
+    ops: tuple[Op, ...]
+    count: int
+    returns_stream: bool = False
+
+    def name(self, index: int) -> str:
+        return f"{self.ops[index].kind}{index}"
+
+    @cached_property
+    def readers(self) -> dict[int, list[tuple[int, int]]]:
+        """By stream: who reads it, and as which of its inputs."""
+        table: dict[int, list[tuple[int, int]]] = {index: [] for index in range(len(self.ops))}
+        for index, op in enumerate(self.ops):
+            for slot, source in enumerate(op.inputs):
+                table[source].append((index, slot))
+        return table
+
+    @cached_property
+    def unread(self) -> list[int]:
+        return [i for i, op in enumerate(self.ops) if op.kind not in VALUES and not self.readers[i]]
+
+    @property
+    def returned(self) -> int | None:
+        """The stream that the pipeline returns, if it does."""
+        return self.unread[-1] if self.returns_stream and self.unread else None
+
+    @cached_property
+    def shuffled(self) -> set[int]:
+        """The steps whose items may come in any order."""
+        found: set[int] = set()
+        for index, op in enumerate(self.ops):
+            sources = [*op.inputs, *([] if op.value is None else [op.value])]
+            if not op.ordered or found & set(sources):
+                found.add(index)
+        return found
+
+    @property
+    def stops_early(self) -> bool:
+        return any(op.kind in EARLY for op in self.ops)
+
+    @property
+    def inline(self) -> bool:
+        return all(op.mode == "sync" for op in self.ops)
+
+
+@st.composite
+def cases(draw: st.DrawFn, *, modes: tuple[Mode, ...] = MODES, most: int = 9, streams: bool = False) -> Case:
+    """Pipelines of up to `most` steps behind the first source, in these modes; with `streams`, all return one if any.
+
+    One with `ordered=False` has a single step that fails, since what else is reached before it fails is not fixed.
+    """
+    unordered = draw(st.sampled_from([False, False, False, True])) and len(modes) > 1
+    failures = draw(st.sampled_from([0, 0, 1, 1 if unordered else 3]))
+    ops = [_moded(draw, Op("source"), modes)]
+    for _ in range(draw(st.integers(1, most))):
+        ops.append(_op(draw, Case(tuple(ops), 0), modes, unordered))
+    for _ in range(failures):
+        index = draw(st.integers(0, len(ops) - 1))
+        if ops[index].kind not in BUILT_IN:
+            ops[index] = _changed(ops[index], fails=draw(st.integers(0, 5)))
+    return Case(tuple(ops), draw(st.integers(0, 10)), streams or draw(st.booleans()))
+
+
+def _op(draw: st.DrawFn, case: Case, modes: tuple[Mode, ...], unordered: bool) -> Op:
+    streams = [index for index, op in enumerate(case.ops) if op.kind not in VALUES]
+    values = [index for index, op in enumerate(case.ops) if op.kind in VALUES]
+    kinds = [*ONE_STREAM, *TWO_STREAMS, "source"]
+    kind = draw(st.sampled_from([*PER_ITEM, *kinds, *((*FROM_VALUE, *FROM_VALUE, "size") if values else ())]))
+    if kind not in FAIR:
+        streams = [index for index in streams if index not in case.shuffled]
+    recent = st.one_of(st.just(streams[-1]), st.sampled_from(streams))
+    number = 2 if kind in TWO_STREAMS else 1 if kind in ONE_STREAM else 0
+    inputs = tuple(draw(recent) for _ in range(number))
+    extra = kind in FROM_VALUE or kind == "size" or (kind in PER_ITEM and values and draw(st.integers(0, 3)) == 0)
+    if kind == "again":
+        values = [index for index in values if case.ops[index].kind in ("collect", "first")]
+        kind = "again" if values else "source"
+    value = draw(st.sampled_from(values)) if extra and values else None
+    op = _moded(draw, Op(kind, inputs, value, nested=draw(st.integers(0, 3)) == 0), modes)
+    if op.overlaps:
+        ordered = not (unordered and draw(st.booleans()))
+        op = _changed(op, ordered=ordered, concurrency=draw(st.none() | st.integers(1, op.bound)))
+    return op
+
+
+def _moded(draw: st.DrawFn, op: Op, modes: tuple[Mode, ...]) -> Op:
+    """The step with a bound and a place to run that steps of its kind may have."""
+    if op.kind in BUILT_IN:
+        return op
+    if op.kind in VALUES or op.kind == "flat_map":
+        modes = tuple(mode for mode in modes if mode != "thread")
+    mode = draw(st.sampled_from(["sync", *modes]))
+    bound = 1 if op.kind in VALUES else draw(st.integers(1, 5))
+    listed = op.kind == "flat_map" and draw(st.booleans())
+    return _changed(op, mode=mode, bound=bound, listed=listed, pauses=draw(st.integers(0, 2)) if mode == "async" else 0)
+
+
+def _changed(op: Op, **changes: Any) -> Op:
+    return Op(**{**vars(op), **changes})

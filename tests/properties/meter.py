@@ -1,0 +1,96 @@
+"""What user code sees of a run: what is in flight on each edge, which calls run, and what is still open."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import Counter
+
+from tests.properties.cases import PER_ITEM, VALUES, Case
+
+__all__ = ["Meter"]
+
+Edge = tuple[int, int, int]  # producer, consumer, input
+
+
+class Meter:
+    """Counted up in a producer when it is asked (resumed, or called), and down in a consumer that has the item.
+
+    Some edges are left out: from lists that are flattened and to batches, zips and collected lists, since no user code
+    is there, and to calls that overlap, since such a call has begun a moment before its first line runs.
+    """
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.lock = threading.Lock()
+        self.edges: dict[int, list[Edge]] = {
+            index: [(index, reader, slot) for reader, slot in readers if self._sees(index, reader)]
+            for index, readers in case.readers.items()
+        }
+        self.reset()
+
+    def _sees(self, index: int, reader: int) -> bool:
+        op = self.case.ops[reader]
+        return not (self.case.ops[index].listed or op.overlaps or op.kind in ("batch", "zip", "collect"))
+
+    def reset(self) -> None:
+        """Before each run."""
+        self.count: Counter[Edge] = Counter()
+        self.highest: Counter[Edge] = Counter()
+        self.stopped: set[int] = set()
+        self.open: Counter[int] = Counter()  # generators and calls that are not over
+        self.complaints: list[str] = []
+
+    def begun(self, index: int) -> None:
+        """A call begins, or a generator is started."""
+        op = self.case.ops[index]
+        with self.lock:
+            self.open[index] += 1
+            if op.kind in PER_ITEM and self.open[index] > (op.at_once if op.overlaps else 1):
+                self.complaints.append(f"{self.case.name(index)}: {self.open[index]} calls at once")
+
+    def over(self, index: int) -> None:
+        """A call or a generator is over. Called per item, a step stops only with a failure."""
+        failed = isinstance(sys.exception(), Exception)
+        with self.lock:
+            self.open[index] -= 1
+            if failed or self.case.ops[index].kind not in PER_ITEM:
+                self.stopped.add(index)
+
+    def asked(self, index: int) -> None:
+        """A producer is asked for one more item."""
+        with self.lock:
+            for edge in self.edges[index]:
+                self.count[edge] += 1
+                if self.count[edge] > self.case.ops[index].bound and self._wants(edge[1]):
+                    self.complaints.append(f"{self.count[edge]} in flight from {self.case.name(index)} to {edge[1:]}")
+
+    def gives(self, index: int) -> None:
+        """It has one."""
+        with self.lock:
+            for edge in self.edges[index]:
+                if self._wants(edge[1]):
+                    self.highest[edge] = max(self.highest[edge], self.count[edge])
+
+    def gives_none(self, index: int) -> None:
+        """It has none."""
+        with self.lock:
+            for edge in self.edges[index]:
+                self.count[edge] -= 1
+
+    def taken(self, index: int, slot: int) -> None:
+        """A consumer has an item."""
+        with self.lock:
+            self.count[self.case.ops[index].inputs[slot], index, slot] -= 1
+
+    def _wants(self, index: int) -> bool:
+        """Whether a consumer has not stopped, nor everyone who reads it."""
+        if index in self.stopped:
+            return False
+        readers = self.case.readers[index]
+        op = self.case.ops[index]
+        return op.kind in VALUES or not readers or any(self._wants(reader) for reader, _ in readers)
+
+    @property
+    def left_open(self) -> list[str]:
+        return [self.case.name(index) for index, count in self.open.items() if count]
