@@ -10,9 +10,10 @@ of the inputs. All that is left is counting. The rules are those of docs/guarant
 - The network is locked up when a reader has not finished and nobody can act.
 
 Who is topped up when others wait at the same time is not fixed: it depends on who goes first. So there are two models.
-The lazy one tops up only at the moment a consumer takes, and its calls in threads and tasks end as late as possible;
-the eager one tops up whenever there is room. Every legitimate run is between the two. What the lazy model finishes
-must finish, and what the eager model cannot finish must lock up.
+The eager one tops up whenever there is room; what it cannot finish must lock up. The lazy one tops up only at the
+moment a consumer takes, and its calls in threads and tasks end as late as possible; what it finishes must finish. They
+differ in about one generated pipeline of a thousand, and only there both endings count as right. (The lazy model tries
+one order of the readers, not all of them, so that it is a bound from experience and not by proof.)
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ catches it, from downstream to upstream; so we walk down the graph along with it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import CodeType
+from types import CodeType, FrameType
+from typing import Any
 
 from headrace.engine.outcome import Stopped
 from headrace.graph.dag import Node
@@ -22,7 +23,25 @@ class Blame:
     def __init__(self, nodes: Mapping[str, Node]) -> None:
         self.nodes = nodes
         self.codes: dict[str, CodeType] = {}  # node id -> code of the generator that was opened for it
+        self.opened_with: dict[CodeType, dict[str, Any]] = {}  # code -> node id -> generator
+        self.frames: dict[str, FrameType] = {}  # where several nodes share a code, which only their frames tell apart
         self.blamed: list[BaseException] = []
+
+    def opened(self, node: Node, generator: Any) -> None:
+        """A generator, of either kind, was opened for `node`."""
+        code = self.codes[node.id] = getattr(generator, "gi_code", None) or generator.ag_code
+        sharing = self.opened_with.setdefault(code, {})
+        sharing[node.id] = generator
+        if len(sharing) > 1:
+            for id in sharing if len(sharing) == 2 else [node.id]:
+                frame = getattr(sharing[id], "gi_frame", None) or getattr(sharing[id], "ag_frame", None)
+                if frame is not None:
+                    self.frames[id] = frame
+
+    def forget(self) -> None:
+        """The run is over: nothing of it is kept alive."""
+        self.opened_with.clear()
+        self.frames.clear()
 
     def step(self, error: BaseException, node: Node, item: int | None = None) -> None:
         """`node` is known to have raised `error`, at its `item`-th item (from 1)."""
@@ -42,13 +61,19 @@ class Blame:
         traceback = error.__traceback__
         while traceback:
             for node in candidates:
-                if self.codes.get(node.id) is traceback.tb_frame.f_code:
+                if self._made(node, traceback.tb_frame):
                     candidates, culprit = list(self._below(node)), node
                     break
             traceback = traceback.tb_next
         if culprit is None and end.kind in ("collect", "drain"):
             return next(self._below(end), end)
         return culprit or end
+
+    def _made(self, node: Node, frame: FrameType) -> bool:
+        """Whether that frame is the node's generator."""
+        if node.id in self.frames:
+            return self.frames[node.id] is frame
+        return self.codes.get(node.id) is frame.f_code
 
     def _below(self, node: Node) -> Iterator[Node]:
         """The nearest generators upstream; what has no code of its own is looked through."""

@@ -57,7 +57,7 @@ class Calls:
         made = self.program.functions[node.id](*positional, **keywords)
         if not isinstance(made, GeneratorType):
             return self._relayed(node, iter(made), getattr(made, "close", None))
-        self.blame.codes[node.id] = made.gi_code
+        self.blame.opened(node, made)
         return made
 
     def loop(self, nodes: Sequence[Node], items: Any, *, collect: bool = False, in_task: bool = False) -> Any:
@@ -83,7 +83,7 @@ class Calls:
         made = self.program.functions[node.id](*positional, **keywords)
         if not isinstance(made, AsyncGeneratorType):
             return self._relayed_in_task(node, made)
-        self.blame.codes[node.id] = made.ag_code
+        self.blame.opened(node, made)
         return made
 
     async def _relayed_in_task(self, node: Node, items: AsyncIterator[Any]) -> AsyncIterator[Any]:

@@ -103,6 +103,7 @@ class Execution:
         except BaseException as error:
             self.failures.add(error)
         self.lines.close()
+        self.blame.forget()
         if self.failure is not None:
             raise self.failure
 

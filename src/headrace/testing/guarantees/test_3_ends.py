@@ -83,6 +83,22 @@ def test_3_1_first_of_several_steps_that_are_one_function_is_named(run_pipeline:
     assert caught.value.__notes__[0].endswith("path twice/checked")
 
 
+def test_3_1_of_two_steps_with_one_function_the_failing_one_is_named(run_pipeline: Run) -> None:
+    @step
+    def source(count: int, fails: bool) -> Iterator[int]:
+        yield from range(count)
+        if fails:
+            raise ValueError("source")
+
+    @pipeline
+    def zipped() -> Stream[tuple[int, int]]:
+        return zip_streams(source.options(name="left")(2, False), source.options(name="right")(2, True))
+
+    with pytest.raises(ValueError, match="source") as caught:
+        run_pipeline(zipped)
+    assert caught.value.__notes__[0].endswith("path zipped/right")
+
+
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, ValueError, GeneratorExit])
 @pytest.mark.parametrize("readers", [1, 2])
 def test_3_1_any_exception_of_a_value_step_reaches_the_caller(run_pipeline: Run, kind: Any, readers: int) -> None:
