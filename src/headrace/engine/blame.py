@@ -33,10 +33,11 @@ class Blame:
         sharing = self.opened_with.setdefault(code, {})
         sharing[node.id] = generator
         if len(sharing) > 1:
-            for id in sharing if len(sharing) == 2 else [node.id]:
-                frame = getattr(sharing[id], "gi_frame", None) or getattr(sharing[id], "ag_frame", None)
-                if frame is not None:
-                    self.frames[id] = frame
+            for id in list(sharing):  # a copy: threads open generators too
+                if id not in self.frames:
+                    frame = getattr(sharing[id], "gi_frame", None) or getattr(sharing[id], "ag_frame", None)
+                    if frame is not None:
+                        self.frames[id] = frame
 
     def forget(self) -> None:
         """The run is over: nothing of it is kept alive."""
