@@ -131,6 +131,8 @@ class Hub:
         self.pools: list[ThreadPool | TaskPool] = []
         self.pulled: list[Pulled] = []
         self.loop: LoopThread | None = None
+        self.reader: Fiber | None = None  # of the mail
+        self.letter: Callable[[], None] | None = None
         self.closing = False
         self.run: Execution | None = None
 
@@ -224,10 +226,27 @@ class Hub:
             if not self.expected:
                 self._locked()
                 return
-            self.mail.get()()
+            self._read(self.mail.get())
         if self.closing:
             raise Stopped
         self.ready.popleft().switch()
+
+    def _read(self, letter: Callable[[], None]) -> None:
+        """Do what a message says, in a fiber for that: it may close what the fiber that idles is in the middle of."""
+        if self.reader is None or self.reader.dead:
+            self.reader = self.spawn(self._read_on)
+        if getcurrent() is self.reader:
+            letter()
+        else:
+            self.letter = letter
+            self.reader.resume()
+
+    def _read_on(self) -> None:
+        while True:
+            letter, self.letter = self.letter, None
+            if letter is not None:
+                letter()
+            self.sleep()
 
     def _locked(self) -> None:
         """Nobody can go on and nothing is under way."""
