@@ -47,8 +47,8 @@ async def iterate(program: Program, arguments: Mapping[str, Any]) -> AsyncIterat
     """The items of one run, as they are asked for."""
     inside = Inside(program, arguments, counting=False)
     execution = inside.execution
-    stage = await inside.do(execution.native_stage)
     try:
+        stage = await inside.do(execution.native_stage)
         if stage is None:
             items = execution.items()
             try:
