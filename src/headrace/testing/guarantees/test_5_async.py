@@ -511,3 +511,20 @@ def test_5_7_step_that_holds_the_loop_is_named_once(
     assert record.levelname == "WARNING"
     assert "its plain steps (step 'numbers' (" in record.getMessage()
     assert "give what blocks executor='thread'" in record.getMessage()
+
+
+def test_1_5_early_stop_of_a_thread_does_not_break_what_is_being_read_for_it(run_pipeline: Run) -> None:
+    @step(executor="thread")
+    def source(count: int) -> Iterator[int]:
+        yield from range(count)
+
+    @step(max_in_flight=2)
+    def same(number: int) -> int:
+        return number
+
+    @step(executor="thread")
+    def one(items: Iterator[int]) -> Iterator[int]:
+        yield next(items)
+
+    for _ in range(60):
+        assert run_pipeline(source | same | one, 5) == [0]
