@@ -55,6 +55,11 @@ def numbers(count: int) -> Iterator[int]:
     yield from range(count)
 
 
+@step
+def mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
 @step(max_in_flight=30)
 def fetch(url: str, client: Client) -> Page:
     return Page()
@@ -1191,13 +1196,14 @@ def batched_by_true() -> None:
 
 
 @wrong(
-    OptionError,
-    "pipeline 'body' (@3): .batched must get a whole number of 1 or more, got <the value of 'body(n)'>",
+    HintError,
+    "step 'batched' (@3): takes int as 'n', got str from parameter 'n' (@1); give it int, or change the hint "
+    "(called at @3)",
 )
-def batched_by_a_parameter() -> None:
+def batched_by_a_parameter_that_is_text() -> None:
     @pipeline
-    def body(n: int) -> Stream[tuple[int, ...]]:
-        return numbers(n).batched(n)
+    def body(n: str) -> Stream[tuple[int, ...]]:
+        return numbers(3).batched(n)  # type: ignore[arg-type]
 
 
 # -- joins that can never finish -----------------------------------------------------------------------------
@@ -2436,6 +2442,85 @@ def graph_with_one_id_twice() -> None:
 )
 def graph_with_an_unknown_output() -> None:
     compile_recording(Recording("body", (draft("a"),), ("x",), "value"))
+
+
+# -- built-in nodes ------------------------------------------------------------------------------------------
+
+
+@wrong(OptionError, "pipeline 'body' (@3): .take must get a whole number of 0 or more, got -1")
+def take_of_less_than_nothing() -> None:
+    @pipeline
+    def body(count: int) -> None:
+        numbers(count).take(-1)
+
+
+@wrong(OptionError, "pipeline 'body' (@3): .enumerate must get a whole number, got '1'")
+def enumerate_from_text() -> None:
+    @pipeline
+    def body(count: int) -> None:
+        numbers(count).enumerate("1")  # type: ignore[arg-type]
+
+
+@wrong(
+    HintError,
+    "pipeline 'body' (@3): a dict needs pairs, got the stream of 'body/numbers', a stream of int; give it tuples of "
+    "a key and a value",
+)
+def dict_of_no_pairs() -> None:
+    @pipeline
+    def body(count: int) -> None:
+        numbers(count).collect(dict)  # type: ignore[misc]
+
+
+@wrong(
+    HintError,
+    "pipeline 'body' (@3): a set needs items that can be hashed, got the stream of 'body/list', a stream of list; "
+    "collect a list, or map them first",
+)
+def set_of_lists() -> None:
+    @pipeline
+    def body(count: int) -> None:
+        numbers(count).batched(2).map(list).collect(set)
+
+
+@wrong(
+    WiringError,
+    "step 'numbers' (@numbers): .collect needs a function that gives one value, got a generator; call it with the "
+    "stream: numbers(...) (called at @3)",
+)
+def collect_into_a_generator() -> None:
+    @pipeline
+    def body(count: int) -> None:
+        numbers(count).collect(numbers)  # type: ignore[call-overload]
+
+
+@wrong(
+    HintError,
+    "step 'mean' (@mean): takes list[float] as 'values', got the stream of 'body/numbers', a stream of int; "
+    "add .collect() (called at @3)",
+)
+def collect_into_what_takes_a_list() -> None:
+    @pipeline
+    def body(count: int) -> None:
+        numbers(count).collect(mean)
+
+
+@wrong(OptionError, "pipeline 'body' (@3): zip_streams takes strict=True or False, got 1")
+def zip_strictly_by_number() -> None:
+    @pipeline
+    def body(count: int) -> None:
+        zip_streams(numbers(count), numbers(count), strict=1)  # type: ignore[call-overload]
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): zip_streams fills up with plain data, got a handle; fill with None, and replace it in a "
+    "step",
+)
+def zip_filled_with_a_handle() -> None:
+    @pipeline
+    def body(count: int) -> None:
+        zip_streams(numbers(count), numbers(count), fill=count)
 
 
 # -- the tests -----------------------------------------------------------------------------------------------

@@ -133,7 +133,7 @@ class Value(Handle):
         return f"read it inside a step{more}"
 
 
-STREAM_METHODS = ("map", "flat_map", "starmap", "filter", "batched", "collect")
+STREAM_METHODS = ("map", "flat_map", "starmap", "filter", "batched", "take", "enumerate", "collect")
 
 
 def has_handle(data: object) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+import typing
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 
+from headrace.dsl.binding import ITEM
 from headrace.dsl.flow import Flow
 from headrace.dsl.handle import Handle, Value, called_at, has_handle
 from headrace.dsl.step import Step, as_step
@@ -13,10 +15,10 @@ from headrace.errors import HandleError, HintError, OptionError, WiringError
 from headrace.graph.callee import LAZY_NAMES
 from headrace.graph.dag import Kind
 from headrace.graph.draft import Given
-from headrace.graph.hints import describe, item_of, iterates, tuple_of
-from headrace.graph.values import shown
+from headrace.graph.hints import can_be_hashed, describe, item_of, iterates, tuple_length, tuple_of, union
+from headrace.graph.values import is_count, shown
 
-__all__ = ["Stream", "as_stream", "stream", "zip_streams"]
+__all__ = ["Stream", "as_stream", "stream", "zip_streams", "zipped"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,7 +28,10 @@ A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
 D = TypeVar("D")
+F = TypeVar("F")
 Ts = TypeVarTuple("Ts")
+COLLECTIONS = (list, set, frozenset, tuple, dict)
+NO_FILL: Any = object()
 
 
 class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
@@ -148,7 +153,7 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
         return cast("Stream[T_co]", self._per_item("filter", fn, args, kwargs))
 
     def batched(self, n: int, /) -> Stream[tuple[T_co, ...]]:
-        """Tuples of `n` items; the last one may be shorter.
+        """Tuples of `n` items; the last one may be shorter. `n` may be a parameter, or the value of a step.
 
         Raises: OptionError: `n` is not a whole number of 1 or more.
 
@@ -159,35 +164,117 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
         >>> pairs.run([1, 2, 3])
         [(1, 2), (3,)]
         """
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise OptionError(
-                f"pipeline '{self._trace.name}' ({called_at()}): .batched must get a whole number of 1 or "
-                f"more, got {shown(n)}"
-            )
-        inputs = (Given("items", "stream", self._id, hint=self._hint), Given("n", constant=n))
+        inputs = (self._given(), self._count("batched", "n", n, least=1))
         return cast(
             "Stream[tuple[T_co, ...]]",
             self._recorder().built_in("batch", "stream", tuple_of((self._hint, ...)), inputs, "batched"),
         )
 
-    def collect(self) -> list[T_co]:
-        """All items in a list: a value, which is there when the stream has ended.
+    def take(self, n: int, /) -> Stream[T_co]:
+        """The first `n` items. With the last of them in hand the rest is not asked for, and nobody is held back.
+
+        `n` may be a parameter, or the value of a step.
+
+        Raises: OptionError: `n` is not a whole number of 0 or more.
+
+        >>> from headrace import Stream, pipeline, stream
+        >>> @pipeline
+        ... def first(words: list[str]) -> Stream[str]:
+        ...     return stream(words).take(2)
+        >>> first.run(["to", "be", "or", "not"])
+        ['to', 'be']
+        """
+        inputs = (self._given(), self._count("take", "n", n, least=0))
+        return cast("Stream[T_co]", self._recorder().built_in("take", "stream", self._hint, inputs))
+
+    def enumerate(self, start: int = 0, /) -> Stream[tuple[int, T_co]]:
+        """Pairs of a number, counted from `start`, and an item.
+
+        Raises: OptionError: `start` is not a whole number.
+
+        >>> from headrace import Stream, pipeline, stream
+        >>> @pipeline
+        ... def numbered(lines: list[str]) -> Stream[tuple[int, str]]:
+        ...     return stream(lines).enumerate(1)
+        >>> numbered.run(["to be", "or not"])
+        [(1, 'to be'), (2, 'or not')]
+        """
+        inputs = (self._given(), self._count("enumerate", "start", start))
+        return cast(
+            "Stream[tuple[int, T_co]]",
+            self._recorder().built_in("enumerate", "stream", tuple_of((int, self._hint)), inputs),
+        )
+
+    @overload
+    def collect(self, /) -> list[T_co]: ...
+    @overload
+    def collect(self, into: type[list[Any]], /) -> list[T_co]: ...
+    @overload
+    def collect(self, into: type[set[Any]], /) -> set[T_co]: ...
+    @overload
+    def collect(self, into: type[frozenset[Any]], /) -> frozenset[T_co]: ...
+    @overload
+    def collect(self, into: type[tuple[Any, ...]], /) -> tuple[T_co, ...]: ...
+    @overload
+    def collect(self: Stream[tuple[A, B]], into: type[dict[Any, Any]], /) -> dict[A, B]: ...
+    @overload
+    def collect(self, into: Callable[[Stream[T_co]], Coroutine[Any, Any, R]], /) -> R: ...
+    @overload
+    def collect(self, into: Callable[[Stream[T_co]], R], /) -> R: ...
+    def collect(self, into: Any = list, /) -> Any:
+        """All items as one value, which is there when the stream has ended.
+
+        `into` is `list`, `set`, `frozenset`, `tuple`, `dict` (of a stream of pairs), or any function or class that
+        takes an iterator: `Counter`, `sorted`, one that writes to a file or a database and gives what reads it back.
+
+        Raises:
+            HintError: the items do not fit, as lists in a set do not, or items that are no pairs in a dict.
+            WiringError: `into` takes no iterator.
 
         >>> from headrace import pipeline, step, stream
         >>> highest = step("highest", fn=max)
         >>> @pipeline
-        ... def longest(words: list[str]) -> int:
-        ...     return highest(stream(words).map(len).collect())
-        >>> longest.run(["to", "not"])
-        3
+        ... def longest(words: list[str]) -> tuple[int, set[str]]:
+        ...     found = stream(words)
+        ...     return highest(found.map(len).collect()), found.collect(set)
+        >>> longest.run(["not", "not"])
+        (3, {'not'})
         """
-        inputs = (Given("items", "stream", self._id, hint=self._hint),)
-        hint: Any = list.__class_getitem__(self._hint)  # `list[...]` would be a hint to type checkers
-        return cast("list[T_co]", self._recorder().built_in("collect", "value", hint, inputs))
+        if into not in COLLECTIONS:
+            return self._given_to(into)
+        hint = _collection(self, into)
+        function = None if into is list else into
+        return self._recorder().built_in("collect", "value", hint, (self._given(),), function=function)
+
+    def _given_to(self, into: Any) -> Any:
+        """What a function makes of the whole stream."""
+        step = self._step("collect", into)
+        if step.callee.streams:
+            raise WiringError(
+                f"{step.callee}: .collect needs a function that gives one value, got a generator; call it with the "
+                f"stream: {step.name}(...) (called at {called_at()})"
+            )
+        return self._recorder().call(step.callee, step.function, step.settings, (self,), {})
+
+    def _count(self, method: str, parameter: str, count: object, least: int | None = None) -> Given:
+        """A number as an input: plain, or a value that is there when the pipeline runs."""
+        if isinstance(count, Value):
+            self._trace._check_own(count)
+            return Given(parameter, "value", count._id, hint=count._hint, wanted=int)
+        if not is_count(count, least):
+            needed = "a whole number" if least is None else f"a whole number of {least} or more"
+            raise OptionError(
+                f"pipeline '{self._trace.name}' ({called_at()}): .{method} must get {needed}, got {shown(count)}"
+            )
+        return Given(parameter, constant=count)
+
+    def _given(self) -> Given:
+        """The stream as the first input of a node of headrace's own."""
+        return Given("items", "stream", self._id, hint=self._hint)
 
     def _per_item(self, kind: Kind, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         step = self._step(kind, fn)
-        return self._recorder().per_item(kind, self, step.callee, step.function, step.settings, args, kwargs)
+        return self._recorder().per_item(kind, self, step.callee, step.function, step.settings, (ITEM, *args), kwargs)
 
     def _step(self, method: str, fn: Any) -> Step[Any, Any]:
         if isinstance(fn, Flow) and not isinstance(fn, Step):
@@ -266,22 +353,43 @@ def _check_constant_items(where: str, items: Any) -> None:
 
 
 @overload
-def zip_streams(a: Iterable[A], b: Iterable[B], /) -> Stream[tuple[A, B]]: ...
+def zip_streams(a: Iterable[A], b: Iterable[B], /, *, strict: bool = ...) -> Stream[tuple[A, B]]: ...
 @overload
-def zip_streams(a: Iterable[A], b: Iterable[B], c: Iterable[C], /) -> Stream[tuple[A, B, C]]: ...
-@overload
-def zip_streams(a: Iterable[A], b: Iterable[B], c: Iterable[C], d: Iterable[D], /) -> Stream[tuple[A, B, C, D]]: ...
+def zip_streams(a: Iterable[A], b: Iterable[B], c: Iterable[C], /, *, strict: bool = ...) -> Stream[tuple[A, B, C]]: ...
 @overload
 def zip_streams(
-    a: Iterable[Any], b: Iterable[Any], c: Iterable[Any], d: Iterable[Any], /, *more: Iterable[Any]
+    a: Iterable[A], b: Iterable[B], c: Iterable[C], d: Iterable[D], /, *, strict: bool = ...
+) -> Stream[tuple[A, B, C, D]]: ...
+@overload
+def zip_streams(a: Iterable[A], b: Iterable[B], /, *, fill: F) -> Stream[tuple[A | F, B | F]]: ...
+@overload
+def zip_streams(
+    a: Iterable[A], b: Iterable[B], c: Iterable[C], /, *, fill: F
+) -> Stream[tuple[A | F, B | F, C | F]]: ...
+@overload
+def zip_streams(
+    a: Iterable[A], b: Iterable[B], c: Iterable[C], d: Iterable[D], /, *, fill: F
+) -> Stream[tuple[A | F, B | F, C | F, D | F]]: ...
+@overload
+def zip_streams(
+    a: Iterable[Any],
+    b: Iterable[Any],
+    c: Iterable[Any],
+    d: Iterable[Any],
+    /,
+    *more: Iterable[Any],
+    strict: bool = ...,
+    fill: Any = ...,
 ) -> Stream[tuple[Any, ...]]: ...
-def zip_streams(*streams: Any) -> Any:
+def zip_streams(*streams: Any, strict: Any = True, fill: Any = NO_FILL) -> Any:
     """Tuples of one item from each stream.
 
-    Streams of different length are an error, raised when one ends early.
+    Streams of different length are an error, raised when one ends early, unless `strict=False` asks for as many tuples
+    as the shortest has items, or `fill=value` for as many as the longest has, with `value` where items are missing.
 
     Raises:
         HandleError: it is used outside of a pipeline body.
+        OptionError: `strict` is not True or False.
         WiringError: there are fewer than two streams.
 
     >>> from headrace import Stream, pipeline, stream, zip_streams
@@ -291,6 +399,11 @@ def zip_streams(*streams: Any) -> Any:
     ...     return zip_streams(found, found.map(len))
     >>> lengths.run(["to", "not"])
     [('to', 2), ('not', 3)]
+    >>> @pipeline
+    ... def pairs(left: list[int], right: list[int]) -> Stream[tuple[int, int]]:
+    ...     return zip_streams(left, right, fill=0)
+    >>> pairs.run([1, 2], [3])
+    [(1, 3), (2, 0)]
     """
     trace = current_trace()
     if trace is None:
@@ -303,9 +416,52 @@ def zip_streams(*streams: Any) -> Any:
             f"pipeline '{trace.name}' ({called_at()}): zip_streams needs 2 streams or more, got "
             f"{len(streams)}; to iterate one, use stream(...)"
         )
-    parts = [as_stream(trace, one, "zip_streams") for one in streams]
-    inputs = tuple(Given(f"{index}", "stream", one._id, hint=one._hint) for index, one in enumerate(parts))
-    return trace.built_in("zip", "stream", tuple_of(tuple(one._hint for one in parts)), inputs)
+    if not isinstance(strict, bool):
+        raise OptionError(
+            f"pipeline '{trace.name}' ({called_at()}): zip_streams takes strict=True or False, got {shown(strict)}"
+        )
+    return zipped(trace, [as_stream(trace, one, "zip_streams") for one in streams], strict, fill)
+
+
+def zipped(trace: Trace, parts: Sequence[Stream[Any]], strict: bool = True, fill: Any = NO_FILL) -> Any:
+    """The streams `parts` as one stream of tuples."""
+    inputs = [Given(f"{index}", "stream", one._id, hint=one._hint) for index, one in enumerate(parts)]
+    hints = [one._hint for one in parts]
+    if fill is not NO_FILL:
+        _check_data(trace, fill)
+        inputs.append(Given("fill", constant=fill, keyword=True))
+        hints = [union((hint, type(fill))) for hint in hints]
+    elif not strict:
+        inputs.append(Given("strict", constant=False, keyword=True))
+    return trace.built_in("zip", "stream", tuple_of(tuple(hints)), tuple(inputs))
+
+
+def _check_data(trace: Trace, fill: Any) -> None:
+    if isinstance(fill, Handle) or has_handle(fill):
+        raise HandleError(
+            f"pipeline '{trace.name}' ({called_at()}): zip_streams fills up with plain data, got a handle; "
+            "fill with None, and replace it in a step"
+        )
+
+
+def _collection(stream: Stream[Any], kind: Any) -> Any:
+    """The hint of such a collection of the stream's items."""
+    item = stream._hint
+    if kind is dict:
+        parts = typing.get_args(item) if tuple_length(item) is not None else (Any, Any)
+        if not iterates(item) or item in (str, bytes) or len(parts) != 2:
+            raise _misfit(stream, "a dict needs pairs", "give it tuples of a key and a value")
+        return dict.__class_getitem__(parts)  # `dict[...]` would be a hint to type checkers
+    if kind in (set, frozenset) and not can_be_hashed(item):
+        raise _misfit(stream, f"a {kind.__name__} needs items that can be hashed", "collect a list, or map them first")
+    return kind.__class_getitem__((item, ...) if kind is tuple else item)
+
+
+def _misfit(stream: Stream[Any], what: str, fix: str) -> HintError:
+    return HintError(
+        f"pipeline '{stream._trace.name}' ({called_at()}): {what}, got {stream._what()}, a stream of "
+        f"{describe(stream._hint)}; {fix}"
+    )
 
 
 LAZY_NAMES["Stream"] = Stream

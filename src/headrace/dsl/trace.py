@@ -10,8 +10,9 @@ from __future__ import annotations
 import collections.abc as abc
 import contextvars
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
@@ -22,7 +23,16 @@ from headrace.errors import HandleError, HintError, WiringError
 from headrace.graph.callee import BUILT_IN, Callee
 from headrace.graph.dag import Kind
 from headrace.graph.draft import Draft, Given, Recording, Returns
-from headrace.graph.hints import bind_variables, describe, is_union, item_of, iterates, substitute, takes_stream
+from headrace.graph.hints import (
+    bind_variables,
+    describe,
+    is_union,
+    item_of,
+    iterates,
+    substitute,
+    takes_stream,
+    tuple_of,
+)
 from headrace.graph.options import Options
 
 __all__ = ["Trace", "current_trace", "tracing"]
@@ -114,10 +124,13 @@ class Trace:
         result: Any,
         inputs: tuple[Given, ...],
         name: str = "",
+        function: Callable[..., Any] | None = None,
     ) -> Handle:
-        """Record a node that has no function of the user's."""
+        """Record a node that is none of the user's steps."""
         name = name or kind
-        return self.add(Draft(self.unique(name), name, kind, gives, result, called=self.here(), inputs=inputs))
+        return self.add(
+            Draft(self.unique(name), name, kind, gives, result, function, called=self.here(), inputs=inputs)
+        )
 
     def call(
         self,
@@ -141,12 +154,12 @@ class Trace:
         callee: Callee,
         function: Callable[..., Any],
         options: Options,
-        arguments: tuple[Any, ...] = (),
+        arguments: tuple[Any, ...] = (ITEM,),
         keywords: Mapping[str, Any] | None = None,
     ) -> Handle:
-        """Record calls of a step for each item of a stream."""
+        """Record calls of a step for each item of a stream, which goes where ITEM stands."""
         bindings: dict[Any, Any] = {}
-        inputs = self._inputs(callee, (ITEM, *arguments), keywords or {}, bindings, stream)
+        inputs = self._inputs(callee, arguments, keywords or {}, bindings, stream)
         return self._add_step(
             kind, callee, function, options, inputs, self._item_result(kind, stream, callee, bindings)
         )
@@ -167,6 +180,31 @@ class Trace:
         bind_variables(wanted, stream._hint, bindings)
         given = Given("*", "unpacked", stream._id, hint=stream._hint, wanted=substitute(wanted, bindings))
         return self._add_step("map", callee, function, options, (given,), substitute(callee.result, bindings))
+
+    def spread_over(
+        self,
+        kind: Kind,
+        stream: Handle,
+        names: Sequence[str],
+        callee: Callee,
+        function: Callable[..., Any],
+        options: Options,
+        keywords: Mapping[str, Any],
+    ) -> Handle:
+        """Record calls of a step with each item of a stream, a tuple, spread over the parameters `names`."""
+        self._check_own(stream)
+        bindings: dict[Any, Any] = {}
+        parts = dict(zip(names, typing.get_args(stream._hint), strict=True))
+        given = self._inputs(callee, (), {**dict.fromkeys(names, ITEM), **keywords}, bindings, stream, parts)
+        extras = [each for each in given if each.parameter not in parts]
+        leading = [each.parameter for each in given if not each.keyword][: len(names)] == list(names)
+        wanted = tuple_of(tuple(substitute(callee.parameters[name].hint, bindings) for name in names))
+        item = Given("*", "unpacked", stream._id, hint=stream._hint, wanted=wanted)
+        if not leading:
+            item = msgspec.structs.replace(item, parameter=", ".join(names), keyword=True)
+            extras = [msgspec.structs.replace(each, keyword=True) for each in extras]
+        result = self._item_result(kind, stream, callee, bindings)
+        return self._add_step(kind, callee, function, options, (item, *extras), result)
 
     def _item_result(self, kind: Kind, stream: Handle, callee: Callee, bindings: dict[Any, Any]) -> Any:
         if kind != "flat_map":
@@ -254,11 +292,14 @@ class Trace:
         keywords: Mapping[str, Any],
         bindings: dict[Any, Any],
         stream: Handle | None = None,
+        parts: Mapping[str, Any] = MappingProxyType({}),
     ) -> tuple[Given, ...]:
-        """The inputs of a call: each argument with the parameter that it goes to."""
+        """The inputs of a call: each argument with the parameter that it goes to, `parts` of the item as well."""
         found = []
         for name, hint, keyword, argument in bound(callee, arguments, keywords, self.here()):
             given = self._given(callee, name, hint, argument, stream)
+            if argument is ITEM and name in parts:
+                given = msgspec.structs.replace(given, hint=parts[name])
             bind_variables(item_of(hint) if given.delivery == "stream" else hint, given.hint, bindings)
             found.append(msgspec.structs.replace(given, keyword=keyword))
         return tuple(msgspec.structs.replace(given, wanted=substitute(given.wanted, bindings)) for given in found)

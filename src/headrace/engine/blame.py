@@ -66,7 +66,7 @@ class Blame:
                     candidates, culprit = list(self._below(node)), node
                     break
             traceback = traceback.tb_next
-        if culprit is None and end.kind in ("collect", "drain"):
+        if culprit is None and end.kind in ("collect", "drain") and end.function is None:
             return next(self._below(end), end)
         return culprit or end
 

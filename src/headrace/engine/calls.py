@@ -15,9 +15,10 @@ from typing import Any
 from headrace.engine.blame import Blame
 from headrace.engine.fuse import MAX_NESTED, fuse
 from headrace.engine.outcome import travelling
-from headrace.errors import LengthError
+from headrace.errors import LengthError, OptionError
 from headrace.graph.dag import Constant, Node, Program
 from headrace.graph.stages import PER_ITEM
+from headrace.graph.values import is_count, shown
 
 __all__ = ["Calls", "per_item_run"]
 
@@ -38,20 +39,29 @@ class Calls:
         """What a value node gives."""
         positional, keywords = self._arguments(node, streams)
         if node.kind == "collect":
-            return list(positional[0])
+            return self.collector(node)(positional[0])
         if node.kind == "drain":
             for _ in positional[0]:
                 pass
             return None
         return self.program.functions[node.id](*positional, **keywords)
 
-    def iterator(self, node: Node, streams: Streams) -> Iterator[Any]:
-        """What a node gives that is not called per item: a fresh iterator."""
+    def collector(self, node: Node) -> Callable[[Any], Any]:
+        """What makes the value of a collect node of its items."""
+        return self.program.functions.get(node.id, list)
+
+    def iterator(self, node: Node, streams: Streams, enough: Callable[[], None]) -> Iterator[Any]:
+        """What a node gives that is not called per item: a fresh iterator. `enough` ends its inputs early."""
         positional, keywords = self._arguments(node, streams)
         if node.kind == "batch":
-            return _batches(*positional)
+            return _batches(positional[0], _count(node, positional[1], 1))
+        if node.kind == "take":
+            return _taken(positional[0], _count(node, positional[1], 0), enough)
+        if node.kind == "enumerate":
+            return enumerate(*positional)
         if node.kind == "zip":
-            return _zipped(positional, [self.blame.nodes[edge.source] for edge in node.stream_edges], node)
+            producers = [self.blame.nodes[edge.source] for edge in node.stream_edges]
+            return _zipped(positional, producers, node, **keywords)
         if node.kind == "iterate":
             return self._relayed(node, iter(positional[0]))
         made = self.program.functions[node.id](*positional, **keywords)
@@ -70,7 +80,7 @@ class Calls:
         """What a value node gives whose stage runs in a task."""
         positional, keywords = self._arguments(node, streams)
         if node.kind == "collect":
-            return [item async for item in positional[0]]
+            return self.collector(node)([item async for item in positional[0]])
         if node.kind == "drain":
             async for _ in positional[0]:
                 pass
@@ -98,11 +108,21 @@ class Calls:
         """The step's function as a function of one item."""
         function = self.program.functions[node.id]
         positional, keywords = self._arguments(node, {})
-        if node.stream_edges[0].delivery == "unpacked":
-            return lambda item: function(*item, *positional, **keywords)
-        if positional or keywords:
-            return lambda item: function(item, *positional, **keywords)
-        return function
+        edge = node.stream_edges[0]
+        if edge.delivery == "unpacked":
+            if not edge.keyword:
+                return lambda item: function(*item, *positional, **keywords)
+            names = edge.parameter.split(", ")
+            return lambda item: function(**dict(zip(names, item, strict=True)), **keywords)
+        if edge.keyword:
+            return lambda item: function(*positional, **{edge.parameter: item}, **keywords)
+        if not positional and not keywords:
+            return function
+        place = [entry for entry in node.inputs if not entry.keyword].index(edge)
+        before, after = positional[:place], positional[place:]
+        if before:
+            return lambda item: function(*before, item, *after, **keywords)
+        return lambda item: function(item, *after, **keywords)
 
     def _arguments(self, node: Node, streams: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of the node's function, but for the item of a per-item call."""
@@ -164,12 +184,39 @@ def per_item_run(nodes: Sequence[Node]) -> list[Node]:
     return run
 
 
+def _count(node: Node, value: object, least: int) -> Any:
+    """A number that is known only now."""
+    if not is_count(value, least):
+        raise OptionError(f"{node}: must get a whole number of {least} or more, got {shown(value)}")
+    return value
+
+
 def _batches(items: Iterator[Any], size: int) -> Iterator[tuple[Any, ...]]:
     while batch := tuple(itertools.islice(items, size)):
         yield batch
 
 
-def _zipped(streams: Sequence[Iterator[Any]], producers: Sequence[Node], node: Node) -> Iterator[tuple[Any, ...]]:
+def _taken(items: Iterator[Any], count: int, enough: Callable[[], None]) -> Iterator[Any]:
+    """The first items; with the last one in hand, nobody is held back any more."""
+    yield from itertools.islice(items, max(count - 1, 0))
+    last = list(itertools.islice(items, min(count, 1)))
+    enough()
+    yield from last
+
+
+def _zipped(
+    streams: Sequence[Iterator[Any]], producers: Sequence[Node], node: Node, **ends: Any
+) -> Iterator[tuple[Any, ...]]:
+    if ends:
+        return (
+            itertools.zip_longest(*streams, fillvalue=ends["fill"]) if "fill" in ends else zip(*streams, strict=False)
+        )
+    return _zipped_strictly(streams, producers, node)
+
+
+def _zipped_strictly(
+    streams: Sequence[Iterator[Any]], producers: Sequence[Node], node: Node
+) -> Iterator[tuple[Any, ...]]:
     try:
         yield from zip(*streams, strict=True)
     except ValueError as error:

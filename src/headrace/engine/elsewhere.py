@@ -73,7 +73,8 @@ class Elsewhere:
         inputs = self.read_late(node)
 
         def open(remote: Callable[[Iterator[Any]], Iterator[Any]]) -> Iterator[Any]:
-            return self.lines.calls.iterator(node, {name: remote(items) for name, items in inputs.items()})
+            streams = {name: remote(items) for name, items in inputs.items()}
+            return self.lines.calls.iterator(node, streams, lambda: None)
 
         return self._puller(node, open, self._receiving(node, node, channel), inputs, in_task=False)
 

@@ -129,7 +129,7 @@ class Lines:
         self._open_above([edge.source for edge in nodes[0].stream_edges])
         if stage.executor == "async":
             return self.elsewhere.result_in_task(nodes[:-1], node)
-        if node.kind == "collect" and len(nodes) > 1:
+        if node.kind == "collect" and node.function is None and len(nodes) > 1:
             return self._collected(nodes[:-1], node.id, node.stream_edges[0])
         items = self._composed(nodes[:-1]) if len(nodes) > 1 else None
         return self.calls.value(node, self.streams(node, items))
@@ -209,7 +209,7 @@ class Lines:
             if run[0].kind in PER_ITEM:
                 made = self.calls.loop(run, streams[run[0].stream_edges[0].parameter])
             else:
-                made = self.calls.iterator(run[0], streams)
+                made = self.calls.iterator(run[0], streams, partial(self.close_inputs, run[0]))
             self.generators.update(dict.fromkeys((node.id for node in run), made))
             items = self._closing_inputs(run[0], made) if self.early_end_matters(run[0]) else made
             nodes = nodes[len(run) :]
@@ -249,7 +249,7 @@ class Lines:
 
     def early_end_matters(self, node: Node) -> bool:
         """Whether somebody may be held back by what this generator leaves unread when it returns."""
-        return node.kind == "transform" and any(map(self.may_wait, node.stream_edges))
+        return node.kind in ("transform", "zip") and any(map(self.may_wait, node.stream_edges))
 
     def may_wait(self, edge: Edge) -> bool:
         """Whether reading `edge` may have to wait for something that other code must do first."""

@@ -36,7 +36,8 @@ class Tasked:
         self.inputs = inputs
         self.ends_in = ends_in
         self.opened: list[Any] = []
-        self.collecting = per_item_run(nodes[::-1])[::-1] if ends_in is None or ends_in.kind == "collect" else []
+        listed = ends_in is None or (ends_in.kind == "collect" and ends_in.function is None)
+        self.collecting = per_item_run(nodes[::-1])[::-1] if listed else []
         self.before = nodes[: len(nodes) - len(self.collecting)]
         self.nodes = nodes
 

@@ -31,7 +31,7 @@ SCHEMA_VERSION = 1
 Kind = Literal[
     "parameter",  # an argument of the pipeline                                   -> value
     "value",  # a function that is called once                                    -> value
-    "collect",  # all items of a stream in a list                                 -> value
+    "collect",  # all items of a stream in a list, or in what its function makes  -> value
     "drain",  # takes what nobody else takes                                      -> value (None)
     "source",  # an iterator that a function makes out of values                  -> stream
     "transform",  # an iterator that a function makes out of whole streams        -> stream
@@ -40,12 +40,15 @@ Kind = Literal[
     "flat_map",  # a function called per item; every item of what it gives        -> stream
     "filter",  # the items for which a function says yes                          -> stream
     "batch",  # tuples of n items                                                 -> stream
+    "take",  # the first n items                                                  -> stream
+    "enumerate",  # tuples of a number and an item                                -> stream
     "zip",  # tuples of one item from each stream                                 -> stream
 ]
 Delivery = Literal[
     "value",  # the parameter gets the value
     "item",  # the function is called per item, and the parameter gets the item
-    "unpacked",  # the function is called per item, and the item is spread over its parameters
+    "unpacked",  # the function is called per item, and the item is spread over its parameters; by keyword: over those
+    #              that the edge's parameter names
     "stream",  # the parameter gets a lazy iterator over the whole stream
 ]
 Handoff = Literal[

@@ -22,6 +22,7 @@ __all__ = [
     "ITERATORS",
     "REQUIRED",
     "bind_variables",
+    "can_be_hashed",
     "describe",
     "fits",
     "holds",
@@ -143,6 +144,20 @@ def iterates(hint: Any) -> bool:
     if not isinstance(origin, type):
         return True
     return any(hasattr(origin, name) for name in ("__iter__", "__getitem__")) or _is_protocol(origin)
+
+
+def can_be_hashed(hint: Any) -> bool:
+    """Whether what has that hint may be in a set. What is not known may.
+
+    >>> can_be_hashed(str), can_be_hashed(list[int]), can_be_hashed(tuple[int, list[int]])
+    (True, False, False)
+    """
+    hint = _bare(hint)
+    if is_union(hint):
+        return all(map(can_be_hashed, typing.get_args(hint)))
+    if _origin(hint) is tuple:
+        return all(can_be_hashed(part) for part in typing.get_args(hint) if part is not Ellipsis)
+    return getattr(_origin(hint), "__hash__", len) is not None
 
 
 # -- comparing -----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from headrace.errors import OptionError
-from headrace.graph.values import shown
+from headrace.graph.values import is_count, shown
 
 __all__ = ["Executor", "Options"]
 
@@ -86,5 +86,5 @@ class Options(msgspec.Struct, frozen=True):
 
 
 def _check_count(owner: str, name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if not is_count(value, 1):
         raise OptionError(f"{owner}: {name} must be a whole number of 1 or more, got {shown(value)}")

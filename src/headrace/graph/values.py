@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 import reprlib
 
-__all__ = ["shown"]
+__all__ = ["is_count", "shown"]
+
+
+def is_count(value: object, least: int | None = None) -> bool:
+    """Whether it is a whole number, and not less than `least`.
+
+    >>> is_count(3, 1), is_count(0, 1), is_count(True), is_count(1.0)
+    (True, False, False, False)
+    """
+    return isinstance(value, int) and not isinstance(value, bool) and (least is None or value >= least)
 
 
 def shown(value: object) -> str:

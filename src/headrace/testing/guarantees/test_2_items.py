@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from headrace import Stream, pipeline, step, stream, zip_streams
+from headrace import OptionError, Stream, pipeline, step, stream, zip_streams
 
 Run = Callable[..., Any]
 FAILURE = ValueError("an item, not a failure")
@@ -156,3 +158,115 @@ def test_2_4_streams_may_be_empty(run_pipeline: Run) -> None:
         )
 
     assert run_pipeline(empty, []) == ([], [], [], (0, 0))
+
+
+def test_2_5_take_asks_for_no_more_than_it_gives(run_pipeline: Run) -> None:
+    log: list[Any] = []
+
+    @step
+    def numbers() -> Iterator[int]:
+        try:
+            for number in itertools.count():
+                log.append(number)
+                yield number
+        finally:
+            log.append("closed")
+
+    def noted(number: int) -> int:
+        log.append(f"got {number}")
+        return number
+
+    @pipeline
+    def first(count: int) -> Stream[int]:
+        return numbers().take(count).map(noted)
+
+    assert run_pipeline(first, 0) == []
+    assert log == []
+    assert run_pipeline(first, 2) == [0, 1]
+    assert log == [0, "got 0", 1, "closed", "got 1"]
+
+
+def test_2_5_branch_that_took_enough_holds_nobody_back(run_pipeline: Run) -> None:
+    @pipeline
+    def beginnings() -> tuple[Any, Any]:
+        numbers = stream(range(100))
+        few = zip_streams(numbers.take(2), numbers, strict=False)
+        return few.collect(), numbers.collect()
+
+    assert run_pipeline(beginnings) == ([(0, 0), (1, 1)], list(range(100)))
+
+
+def test_2_5_number_that_is_known_only_in_the_run_is_checked_there(run_pipeline: Run) -> None:
+    @pipeline
+    def batches(items: list[int], size: int) -> Stream[tuple[int, ...]]:
+        return stream(items).batched(size)
+
+    assert run_pipeline(batches, [1, 2, 3], 2) == [(1, 2), (3,)]
+    with pytest.raises(OptionError, match="must get a whole number of 1 or more, got 0"):
+        run_pipeline(batches, [1, 2, 3], 0)
+
+
+def test_2_6_zip_is_as_long_as_it_says(run_pipeline: Run) -> None:
+    @pipeline
+    def zips(left: list[int], right: list[int]) -> tuple[Any, Any, Any]:
+        short = zip_streams(left, right, strict=False)
+        long = zip_streams(left, right, stream(left).map(str), fill=None)
+        return short.collect(), zip_streams(right, left, strict=False).collect(), long.collect()
+
+    assert run_pipeline(zips, [1, 2, 3], [4]) == (
+        [(1, 4)],
+        [(4, 1)],
+        [(1, 4, "1"), (2, None, "2"), (3, None, "3")],
+    )
+
+
+def test_2_7_collect_makes_what_it_is_given(run_pipeline: Run) -> None:
+    def joined(words: Iterator[str]) -> str:
+        return " ".join(words)
+
+    @pipeline
+    def collections(words: list[str]) -> tuple[Any, ...]:
+        found = stream(words)
+        pairs = found.enumerate(1)
+        return (
+            found.collect(),
+            found.map(str.upper).collect(set),
+            found.collect(frozenset),
+            found.map(len).collect(tuple),
+            pairs.collect(dict),
+            found.collect(Counter),
+            found.collect(sorted),
+            found.collect(joined),
+        )
+
+    assert run_pipeline(collections, ["to", "be", "to"]) == (
+        ["to", "be", "to"],
+        {"TO", "BE"},
+        frozenset({"to", "be"}),
+        (2, 2, 2),
+        {1: "to", 2: "be", 3: "to"},
+        Counter(["to", "be", "to"]),
+        ["be", "to", "to"],
+        "to be to",
+    )
+
+
+def test_2_7_collect_behind_an_async_step(run_pipeline: Run) -> None:
+    async def upper(word: str) -> str:
+        return word.upper()
+
+    @pipeline
+    def upper_words(words: list[str]) -> set[str]:
+        return stream(words).map(upper).collect(set)
+
+    assert run_pipeline(upper_words, ["to", "be", "to"]) == {"TO", "BE"}
+
+
+def test_2_7_collection_that_cannot_be_made_is_blamed(run_pipeline: Run) -> None:
+    @pipeline
+    def of_lists(items: list[Any]) -> set[Any]:
+        return stream(items).collect(set)
+
+    with pytest.raises(TypeError, match="unhashable") as caught:
+        run_pipeline(of_lists, [[1]])
+    assert "path of_lists/collect" in caught.value.__notes__[0]
