@@ -2,34 +2,29 @@
 
 import ast
 import runpy
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
-from syrupy.extensions.json import JSONSnapshotExtension
 
-from headrace import step
-from tools.corpus import RUNNERS, Runner, differences, load, outcome, run_script, scripts
+from headrace.testing import RUNNERS, EveryRunner, Runner
+from tools.corpus import load, run_script, scripts
 
 SCRIPTS = scripts()
 DEMO = ("source_index", "crawl_site")
-each_runner = pytest.mark.parametrize("runner", RUNNERS, ids=[runner.name for runner in RUNNERS])
 each_script = pytest.mark.parametrize("script", SCRIPTS, ids=[script.stem for script in SCRIPTS])
 
 
-class Plain(JSONSnapshotExtension):
-    """Plain data as JSON, in the order that it has."""
-
-    @classmethod
-    def sort(cls, iterable: Iterable[Any]) -> Iterable[Any]:
-        return iterable
+@each_script
+def test_runs_as_in_its_snapshot(script: Path, headrace_snapshot: SnapshotAssertion) -> None:
+    assert run_script(script) == headrace_snapshot
 
 
 @each_script
-def test_runs_as_in_its_snapshot(script: Path, snapshot: SnapshotAssertion) -> None:
-    assert run_script(script) == snapshot(extension_class=Plain)
+def test_keeps_every_bound(script: Path) -> None:
+    for run in load(script).RUNS.values():
+        EveryRunner(counts=False).assert_bound(*run)
 
 
 @each_script
@@ -56,44 +51,14 @@ RUNS = {"three": (step("length", fn=len), "abc")}
 
 
 def test_runners_that_disagree_are_reported_with_the_place(tmp_path: Path) -> None:
-    def one_more(observer: Any, flow: Any, arguments: Any) -> Any:
-        return sync.run(observer, flow, arguments) + 1
+    def one_more(*run: Any) -> Any:
+        return sync.counted(*run) + 1
 
     (sync,) = (runner for runner in RUNNERS if runner.name == "sync")
     script = tmp_path / "faulty.py"
     script.write_text(FAULTY)
     with pytest.raises(AssertionError) as caught:
-        run_script(script, [sync, Runner("other", one_more)])
-    assert str(caught.value) == ("faulty.py, run 'three': sync and other differ\n  /result: sync 3, other 4")
-
-
-@each_runner
-def test_runner_that_swallows_a_failure_is_reported(runner: Runner) -> None:
-    def quiet(observer: Any, flow: Any, arguments: Any) -> Any:
-        with pytest.raises(ZeroDivisionError):
-            runner.run(observer, flow, arguments)
-
-    with pytest.raises(AssertionError, match="told of ZeroDivisionError"):
-        outcome(Runner("quiet", quiet), step("divided", fn=lambda number: 1 // number), 0)
-
-
-@each_runner
-def test_run_that_cannot_begin_is_an_error_and_not_an_outcome(runner: Runner) -> None:
-    with pytest.raises(TypeError, match="missing a required argument"):
-        outcome(runner, step("double", fn=lambda number: number * 2))
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "found"),
-    [
-        ({"n": [1, {"x": None}]}, {"n": [1, {"x": None}]}, []),
-        ({"n": [1, {"x": 2}]}, {"n": [1, {"x": 3}]}, [("/n/1/x", "2", "3")]),
-        ({"n": 1}, {"m": 1}, [("/n", "1", "nothing"), ("/m", "nothing", "1")]),
-        ([1, 2], [1], [("", "[1, 2]", "[1]")]),
-        ({"n": 1}, {"n": True}, [("/n", "1", "True")]),
-        ({"n": 1}, {"n": 1.0}, [("/n", "1", "1.0")]),
-        ({"n": None}, {}, [("/n", "None", "nothing")]),
-    ],
-)
-def test_differences_are_told_by_path(a: Any, b: Any, found: list[tuple[str, str, str]]) -> None:
-    assert list(differences(a, b)) == found
+        run_script(script, [sync, Runner("other", one_more, one_more)])
+    assert str(caught.value) == (
+        "faulty.py, run 'three': pipeline 'length': sync and other differ\n  /result: sync 3, other 4"
+    )

@@ -1,6 +1,7 @@
-"""For tests: meters of what is in flight, and the guarantees as a kit that any runner can be checked with.
+"""For tests of pipelines: run one under every runner, compare what came of it, and see that its bounds held.
 
-The kit needs pytest. Someone who writes a runner of their own runs it in a test:
+pytest finds the fixtures `headrace_runner` and `headrace_snapshot` by itself (`pip install 'headrace[testing]'`); the
+rest needs no pytest. Someone who writes a runner of their own has the guarantees as a kit, for which pytest is needed:
 
     from headrace.testing import check_guarantees
 
@@ -15,13 +16,24 @@ from pathlib import Path
 from typing import Any
 
 from headrace.testing.meter import Meter, Meters
+from headrace.testing.outcome import Outcome
+from headrace.testing.parity import EveryRunner, assert_bound, run_everywhere
+from headrace.testing.runners import RUNNERS, Runner
 
-__all__ = ["Meter", "Meters", "check_guarantees"]
+__all__ = [
+    "RUNNERS",
+    "EveryRunner",
+    "Meter",
+    "Meters",
+    "Outcome",
+    "Runner",
+    "assert_bound",
+    "check_guarantees",
+    "run_everywhere",
+]
 
-Runner = Callable[..., Any]  # called with a pipeline (or step) and its arguments; gives the result, or raises
 
-
-def check_guarantees(runners: Mapping[str, Runner], *options: str) -> int:
+def check_guarantees(runners: Mapping[str, Callable[..., Any]], *options: str) -> int:
     """Run a test for every numbered guarantee under each of `runners`; gives pytest's exit code: 0 if all hold.
 
     Args:
@@ -40,13 +52,14 @@ def check_guarantees(runners: Mapping[str, Runner], *options: str) -> int:
 
     folder = Path(__file__).parent / "guarantees"
     plugin = _Chosen(runners)
-    return int(pytest.main([str(folder), "-p", "no:cacheprovider", *options], plugins=[plugin]))
+    quiet = ("-p", "no:cacheprovider", "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning")
+    return int(pytest.main([str(folder), *quiet, *options], plugins=[plugin]))
 
 
 class _Chosen:
     """A pytest plugin that says which runners the guarantees are checked with."""
 
-    def __init__(self, runners: Mapping[str, Runner]) -> None:
+    def __init__(self, runners: Mapping[str, Callable[..., Any]]) -> None:
         self.runners = dict(runners)
 
     def pytest_configure(self, config: Any) -> None:

@@ -1,0 +1,107 @@
+"""The ways to run a pipeline, by name. A runner is one entry in `RUNNERS`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar, overload
+
+from headrace import AsyncRunner, Event, Stream, SyncRunner
+from headrace.dsl.flow import Flow
+
+__all__ = ["RUNNERS", "AnyFlow", "Observer", "Runner"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+AnyFlow = Flow[Any, Any]
+Observer = Callable[[Event], object]
+
+
+@dataclass(frozen=True, repr=False)
+class Runner:
+    """One way to run a pipeline: called with a pipeline and its arguments, it gives the result, or raises.
+
+    Args:
+        name: What messages and test ids call it.
+        plain: Runs as fast as it goes: `plain(pipeline, *args, **kwargs)` gives the result.
+        counted: The same, with an observer before the pipeline, which is told of the run's events.
+
+    >>> from headrace import step
+    >>> from headrace.testing import RUNNERS
+    >>> [runner(step("length", fn=len), "four") for runner in RUNNERS]
+    [4, 4, 4]
+    """
+
+    name: str
+    plain: Callable[..., Any]
+    counted: Callable[..., Any]
+
+    def __repr__(self) -> str:
+        return f"<runner '{self.name}'>"
+
+    @overload
+    def __call__(self, pipeline: Flow[P, Stream[T]], /, *args: P.args, **kwargs: P.kwargs) -> list[T]: ...
+    @overload
+    def __call__(self, pipeline: Flow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def __call__(self, pipeline: AnyFlow, /, *args: Any, **kwargs: Any) -> Any:
+        """The result: a list, if the pipeline gives a stream."""
+        return _apart(self.plain, pipeline, *args, **kwargs)
+
+    def observed(self, observer: Observer, pipeline: AnyFlow, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """The result; `observer` is told of the run's events."""
+        return _apart(self.counted, observer, pipeline, *args, **kwargs)
+
+
+def _apart(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call `function` where no event loop runs: here, or else in a thread, as in an async test."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return function(*args, **kwargs)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(contextvars.copy_context().run, function, *args, **kwargs).result()
+
+
+def _sync(pipeline: AnyFlow, /, *args: Any, **kwargs: Any) -> Any:
+    return pipeline.run(*args, **kwargs)
+
+
+def _sync_counted(observer: Observer, pipeline: AnyFlow, /, *args: Any, **kwargs: Any) -> Any:
+    return SyncRunner(observers=[observer]).execute(pipeline, *args, **kwargs).result
+
+
+def _async(pipeline: AnyFlow, /, *args: Any, **kwargs: Any) -> Any:
+    return asyncio.run(pipeline.arun(*args, **kwargs))
+
+
+def _async_counted(observer: Observer, pipeline: AnyFlow, /, *args: Any, **kwargs: Any) -> Any:
+    return asyncio.run(AsyncRunner(observers=[observer]).execute(pipeline, *args, **kwargs)).result
+
+
+def _in_loop(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call `function` where a loop runs already, as in a notebook: async steps then run in another thread's loop."""
+
+    async def cell() -> Any:
+        return function(*args, **kwargs)
+
+    return asyncio.run(cell())
+
+
+def _sync_in_loop(*args: Any, **kwargs: Any) -> Any:
+    return _in_loop(_sync, *args, **kwargs)
+
+
+def _sync_in_loop_counted(*args: Any, **kwargs: Any) -> Any:
+    return _in_loop(_sync_counted, *args, **kwargs)
+
+
+RUNNERS = (
+    Runner("sync", _sync, _sync_counted),
+    Runner("async", _async, _async_counted),
+    Runner("sync in a loop", _sync_in_loop, _sync_in_loop_counted),
+)
