@@ -2399,6 +2399,137 @@ def iter_of_an_async_value() -> None:
     step(wait).iter("u")
 
 
+# -- override ------------------------------------------------------------------------------------------------
+
+
+def parsed(page: str) -> Page:
+    return Page()
+
+
+def page_number(number: int) -> Page:
+    return Page()
+
+
+def pages_by_name(page: str) -> Iterator[str]:
+    yield page
+
+
+def joined_pages(url: str) -> int:
+    return 0
+
+
+async def all_urls(pages: int) -> list[str]:
+    return []
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@crawl): .override can replace 'urls' (@urls), 'get' (@get); got 'plain' (@plain), which is not "
+    "in it (called at @1)",
+)
+def override_of_an_unknown_function() -> None:
+    crawl.override({plain: plain})
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@crawl): .override can replace 'urls' (@urls), 'get' (@get); got <pipeline 'pages_of'>, which "
+    "is not in it (called at @1)",
+)
+def override_of_a_pipeline() -> None:
+    crawl.override({pages_of: plain})
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@crawl): .override needs a function for 'get' (@get), got 3; pass the function itself (called "
+    "at @1)",
+)
+def override_with_data() -> None:
+    crawl.override({get: 3})
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@crawl): .override needs a function for 'get' (@get), got <pipeline 'pages_of'>; pass the "
+    "function itself (called at @1)",
+)
+def override_with_a_pipeline() -> None:
+    crawl.override({get: pages_of})
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@crawl): .override takes one function for 'get' (@get), got two; leave one out (called at @1)",
+)
+def override_of_one_function_twice() -> None:
+    crawl.override({get: plain, get.options(max_in_flight=2): plain})
+
+
+@wrong(
+    HintError,
+    "step 'get' (@page_number): takes one int at a time as 'number', got str from step 'urls' (@urls); give it items "
+    "of type int, or change the hint (called at @3)",
+)
+def override_that_does_not_take_the_items() -> None:
+    @pipeline
+    def crawl(pages: int) -> Stream[Page]:
+        return urls(pages).map(get)
+
+    crawl.override({get: page_number})
+
+
+@wrong(
+    HintError,
+    "pipeline 'crawl' (@crawl): is hinted to return a stream of Page, got a stream of int; change the hint or what is "
+    "returned",
+)
+def override_that_does_not_give_the_result() -> None:
+    crawl.override({get: joined_pages})
+
+
+@wrong(
+    WiringError,
+    "step 'urls' (@pages_by_name): got an unexpected keyword argument 'pages'; it takes (page: str) (called at @3)",
+)
+def override_that_does_not_take_the_arguments() -> None:
+    @pipeline
+    def found(pages: int) -> Stream[str]:
+        return urls(pages=pages)
+
+    found.override({urls: pages_by_name})
+
+
+@wrong(
+    HintError,
+    "step 'urls' (@parsed): stands in for step 'urls' (@urls), which gives a stream, got Page; make it a generator",
+)
+def override_of_a_generator_with_a_value() -> None:
+    crawl.override({urls: parsed})
+
+
+@wrong(
+    HintError,
+    "step 'urls' (@all_urls): stands in for step 'urls' (@urls), which gives a stream, got an async function that "
+    "gives one value; make it a generator",
+)
+def override_of_a_generator_with_an_async_value() -> None:
+    crawl.override({urls: all_urls})
+
+
+@wrong(
+    HintError,
+    "step 'total' (@plain_generator): stands in for step 'total' (@total), which gives one value, got a generator; "
+    "give a list",
+)
+def override_of_a_value_with_a_generator() -> None:
+    @pipeline
+    def summed(n: int) -> int:
+        return total(numbers(n).collect())
+
+    summed.override({total: plain_generator})
+
+
 # -- hand-made graphs ----------------------------------------------------------------------------------------
 
 

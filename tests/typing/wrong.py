@@ -256,6 +256,8 @@ SyncRunner(observers=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgum
 SyncRunner().execute(urls)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 SyncRunner().execute(urls, "3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 SyncRunner().execute(add, 1, 2)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+pages_of.override({"fetch": get})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
+pages_of.override({fetch: Page()})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
 items: Items[int] = urls.iter(3)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 text: str = urls.run(3)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 wrong_step: Step[[int], str] = get  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, Protocol, TypeGuard, TypeVar, cast, overload
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from headrace.dsl.binding import unbound
 from headrace.dsl.flow import Flow
 from headrace.dsl.handle import Handle, Value, called_at
+from headrace.dsl.override import replaced
 from headrace.dsl.step import Step, as_step, checked_name
 from headrace.dsl.stream import Stream, as_stream
 from headrace.dsl.trace import Trace, current_trace, tracing
@@ -49,6 +50,8 @@ class Pipeline(Flow[P, R_co]):
         self.name = name
         self.callee = runnable(callee)
         self._body = body
+        self._replacements: Mapping[Any, Callable[..., Any]] = {}  # as `Trace.replacements`
+        self._replaceable: Mapping[Any, str] = {}  # as `Trace.replaceable`, when it is compiled
         self._output_hint: Any = Any
 
     def __repr__(self) -> str:
@@ -87,6 +90,34 @@ class Pipeline(Flow[P, R_co]):
         vars(other).pop("_program", None)  # the name is part of every node's id
         return other
 
+    def override(self, replacements: Mapping[Callable[..., Any], Callable[..., Any]], /) -> Pipeline[P, R_co]:
+        """A copy in which other functions stand in for some of its own, sub-pipelines included: for tests.
+
+        A function is named by itself or by a step of it, whatever the step's options. The steps keep their names and
+        options; of a step that stands in, only the function counts. A plain function may stand in for an async one
+        and the other way round, and one that gives a list for a generator.
+
+        Raises:
+            HintError: what stands in does not take, or give, what its place in the pipeline asks for.
+            WiringError: the pipeline has no such function.
+
+        >>> from headrace import pipeline, step
+        >>> @step
+        ... def fetch(url: str) -> str:
+        ...     raise OSError("no network here")
+        >>> @pipeline
+        ... def size(url: str) -> int:
+        ...     return step("length", fn=len)(fetch(url))
+        >>> size.override({fetch: lambda url: "four"}).run("https://example.org")
+        4
+        """
+        self._program  # noqa: B018  # compiled by now: so its functions are known
+        other = copy.copy(self)
+        del other._program
+        other._replacements = {**self._replacements, **replaced(replacements, self._replaceable, self._where)}
+        other._program  # noqa: B018  # compiled here: types are checked before anything runs
+        return other
+
     def _compiled(self) -> Program:
         trace = Trace(self.name, Stream)
         with tracing(trace):
@@ -95,6 +126,7 @@ class Pipeline(Flow[P, R_co]):
             result = self._record(trace, handles)
         handles_out, returns = _outputs(self._where, self.callee, result)
         self._output_hint = handles_out[0]._hint if len(handles_out) == 1 else Any
+        self._replaceable = trace.replaceable
         return compile_recording(trace.recording(tuple(handle._id for handle in handles_out), returns))
 
     def _record(self, trace: Trace, arguments: dict[str, Any]) -> Any:
@@ -104,7 +136,8 @@ class Pipeline(Flow[P, R_co]):
             name: as_stream(trace, value) if is_stream(self.callee.parameters[name].hint) else value
             for name, value in arguments.items()
         }
-        result = self._body(*bound.args, **bound.kwargs)
+        with trace.replacing(self._replacements):
+            result = self._body(*bound.args, **bound.kwargs)
         for handle in _outputs(self._where, self.callee, result)[0]:
             trace._check_own(handle)
         return result
@@ -320,14 +353,19 @@ def join(left: Flow[Any, Any], right: Any) -> Pipeline[Any, Any]:
         last = attach(trace, stand_in, part)
     check(trace.drafts)
     _check_parameters(left._where, left.callee)
-    parts = left._parts if isinstance(left, Line) else ((left, place),)
+    parts = left._parts if _is_open(left) else ((left, place),)
     return Line((*parts, (part, place)), last)
+
+
+def _is_open(flow: Flow[Any, Any]) -> TypeGuard[Line[Any, Any]]:
+    """Whether its parts may become parts of a longer line. Where some are replaced, they belong together."""
+    return isinstance(flow, Line) and not flow._replacements
 
 
 def _stand_in(trace: Trace, left: Flow[Any, Any], place: str) -> Stream[Any]:
     """A stream of the type that `left` gives."""
-    last = left._parts[-1][0] if isinstance(left, Line) else left
-    if isinstance(left, Line):
+    last = left._parts[-1][0] if _is_open(left) else left
+    if _is_open(left):
         streams, hint = isinstance(left._last, Stream), left._last._hint
     elif isinstance(left, Step):
         streams, hint = left.callee.streams, left.callee.result
@@ -350,7 +388,7 @@ def attach(trace: Trace, stream: Any, part: Flow[Any, Any]) -> Any:
         kind: Kind = "flat_map" if part.callee.streams else "map"
         return trace.per_item(kind, stream, part.callee, part.function, part.settings)
     if isinstance(part, Line):
-        with trace.inside(part.name):
+        with trace.inside(part.name), trace.replacing(part._replacements):
             return _attach_line(trace, stream, part)
     got = next(
         (f"'{each.name}', hinted as {describe(each.hint)}" for each in part.callee.parameters.values()),

@@ -19,6 +19,7 @@ import msgspec
 
 from headrace.dsl.binding import ITEM, bound, spread_hint
 from headrace.dsl.handle import Handle, Value, called_at, has_handle
+from headrace.dsl.stand_in import key_of, stand_in
 from headrace.errors import HandleError, HintError, WiringError
 from headrace.graph.callee import BUILT_IN, Callee
 from headrace.graph.dag import Kind
@@ -67,6 +68,8 @@ class Trace:
         self.path = name
         self.uses: dict[str, int] = {}
         self.place: str | None = None  # where the call stands, if not in the code that is running
+        self.replaceable: dict[Any, str] = {}  # every function that was recorded, by its key
+        self.replacements: Mapping[Any, Callable[..., Any]] = {}
 
     def here(self) -> str:
         """File name and line of the call that is being recorded."""
@@ -90,6 +93,25 @@ class Trace:
             yield
         finally:
             self.path = outer
+
+    @contextmanager
+    def replacing(self, replacements: Mapping[Any, Callable[..., Any]]) -> Iterator[None]:
+        """Within it, other functions stand in for some, unless a pipeline around this one has replaced them too."""
+        outer, self.replacements = self.replacements, {**replacements, **self.replacements}
+        try:
+            yield
+        finally:
+            self.replacements = outer
+
+    def _chosen(
+        self, callee: Callee, function: Callable[..., Any], options: Options, *, per_item: bool
+    ) -> tuple[Callee, Callable[..., Any], Options]:
+        """The step as it is recorded: itself, or what stands in for it."""
+        key = key_of(function)
+        self.replaceable[key] = f"'{callee.name}' ({callee.where})"
+        if key not in self.replacements:
+            return callee, function, options
+        return stand_in(self.replacements[key], callee, options, per_item=per_item)
 
     def add(self, draft: Draft) -> Handle:
         """Record a node; gives its handle."""
@@ -141,6 +163,7 @@ class Trace:
         keywords: Mapping[str, Any],
     ) -> Handle:
         """Record one call of a step with handles and constants."""
+        callee, function, options = self._chosen(callee, function, options, per_item=False)
         bindings: dict[Any, Any] = {}
         inputs = self._inputs(callee, arguments, keywords, bindings)
         whole = any(given.delivery == "stream" for given in inputs)
@@ -158,6 +181,7 @@ class Trace:
         keywords: Mapping[str, Any] | None = None,
     ) -> Handle:
         """Record calls of a step for each item of a stream, which goes where ITEM stands."""
+        callee, function, options = self._chosen(callee, function, options, per_item=True)
         bindings: dict[Any, Any] = {}
         inputs = self._inputs(callee, arguments, keywords or {}, bindings, stream)
         return self._add_step(
@@ -166,6 +190,7 @@ class Trace:
 
     def spread(self, stream: Handle, callee: Callee, function: Callable[..., Any], options: Options) -> Handle:
         """Record calls of a step with each item of a stream spread over its parameters."""
+        callee, function, options = self._chosen(callee, function, options, per_item=True)
         self._check_own(stream)
         self._check_one_result("starmap", callee, "give a list, and flatten it with .flat_map(iter)")
         for parameter in callee.parameters.values():
@@ -192,6 +217,7 @@ class Trace:
         keywords: Mapping[str, Any],
     ) -> Handle:
         """Record calls of a step with each item of a stream, a tuple, spread over the parameters `names`."""
+        callee, function, options = self._chosen(callee, function, options, per_item=True)
         self._check_own(stream)
         bindings: dict[Any, Any] = {}
         parts = dict(zip(names, typing.get_args(stream._hint), strict=True))

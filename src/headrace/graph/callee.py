@@ -102,7 +102,7 @@ def read(function: Callable[..., Any], name: str | None = None) -> Callee:
         returns=returns,
         result=item_of(returns) if streams else _awaited(returns),
         streams=streams,
-        is_async=_is_async(plain, returns),
+        is_async=_is_async(plain, returns) or inspect.iscoroutinefunction(function),  # as an AsyncMock says that it is
     )
 
 
