@@ -352,15 +352,15 @@ def option_of_a_decorator_is_unknown() -> None:
 
 @wrong(
     WiringError,
-    "step 'total' (@total): executor='thread' works for map, filter and generator steps, got a call "
-    "that gives one value; leave the option out (called at @5)",
+    "step 'count' (@count): executor='thread' works for map, filter and generator steps, got one call "
+    "that reads a stream; leave the option out (called at @5)",
 )
-def threads_for_a_value() -> None:
-    threaded = total.options(executor="thread")
+def threads_for_a_value_of_a_stream() -> None:
+    threaded = count.options(executor="thread")
 
     @pipeline
     def body(n: int) -> int:
-        return threaded(numbers(n).collect())
+        return threaded(numbers(n))
 
 
 @wrong(
@@ -1009,10 +1009,10 @@ def map_of_a_call() -> None:
 
 @wrong(
     WiringError,
-    "pipeline 'body' (@3): .map takes a step or a function, got pipeline 'crawl'; call the pipeline "
-    "with the stream, or join it with |",
+    "pipeline 'crawl' (@crawl): .map needs one result for each item, got a stream; use .flat_map, or let it collect "
+    "(called at @3)",
 )
-def map_of_a_pipeline() -> None:
+def map_of_a_pipeline_that_gives_a_stream() -> None:
     @pipeline
     def body(n: int) -> Stream[str]:
         return numbers(n).map(crawl)
@@ -2186,12 +2186,86 @@ def line_joins_a_step_with_two_parameters() -> None:
 
 
 @wrong(
-    WiringError,
-    "pipeline 'crawl' (@crawl): after | its first parameter must be a stream, got 'pages', hinted as "
-    "int; hint it as Stream[...], or join its steps (called at @1)",
+    HintError,
+    "pipeline 'crawl' (@crawl): takes int as 'pages', got str from step 'urls' (@urls); give it int, or change the "
+    "hint (called at @1)",
 )
-def line_joins_a_pipeline_without_a_stream() -> None:
-    numbers | crawl
+def line_joins_a_pipeline_for_other_items() -> None:
+    urls | crawl
+
+
+@wrong(
+    WiringError,
+    "pipeline 'nothing' (@1): too many positional arguments; it takes () (called at @5)",
+)
+def line_joins_a_pipeline_without_parameters() -> None:
+    @pipeline
+    def nothing() -> None:
+        pass
+
+    urls | nothing
+
+
+@wrong(
+    HintError,
+    "pipeline 'crawl' (@crawl): takes int as 'pages', got str from step 'urls' (@urls); give it int, or change the "
+    "hint (called at @3)",
+)
+def flat_map_of_a_pipeline_for_other_items() -> None:
+    @pipeline
+    def body(n: int) -> Stream[Page]:
+        return urls(n).flat_map(crawl)
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@crawl): .filter takes a step or a function, got a pipeline; use .map, and then .filter with "
+    "what it gives (called at @3)",
+)
+def filter_by_a_pipeline() -> None:
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return numbers(n).filter(crawl)
+
+
+@wrong(
+    HintError,
+    "pipeline 'summed' (@1): flat_map needs something that can be iterated for each item, got int; use .map (called "
+    "at @7)",
+)
+def flat_map_of_a_pipeline_that_gives_a_number() -> None:
+    @pipeline
+    def summed(n: int) -> int:
+        return total(numbers(n).collect())
+
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return numbers(n).flat_map(summed)  # type: ignore[call-overload]
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@crawl): too many positional arguments; it takes (pages: int) (called at @3)",
+)
+def lifted_pipeline_with_an_argument_too_many() -> None:
+    @pipeline
+    def body(n: int) -> Stream[Page]:
+        return numbers(n).flat_map(crawl, 3)  # type: ignore[call-overload]
+
+
+@wrong(
+    HandleError,
+    "pipeline 'sized' (@1): runs for each item with one value for each other parameter, got the stream of "
+    "'body/numbers'; add .collect() to give all of it to every run, or use zip_streams and .starmap (called at @7)",
+)
+def lifted_pipeline_with_a_stream_beside_the_item() -> None:
+    @pipeline
+    def sized(url: str, sizes: Stream[int]) -> Page:
+        return get(url)
+
+    @pipeline
+    def body(n: int) -> Stream[Page]:
+        return urls(n).map(sized, numbers(n))
 
 
 @wrong(

@@ -251,6 +251,26 @@ async def longer_async(text: str, length: int) -> bool:
 
 
 @pipeline
+def titled(url: str) -> str:
+    return report(links(get(url)).collect())
+
+
+@pipeline
+def linked(url: str) -> Stream[Link]:
+    return links(get(url))
+
+
+@pipeline
+def numbered(number: int, url: str) -> str:
+    return report(links(get(url)).collect(), url)
+
+
+titles: Pipeline[[int], Stream[str]] = urls | titled
+assert_type((urls | titled).run(3), list[str])
+assert_type((urls | linked).run(3), list[Link])
+
+
+@pipeline
 def streams(pages: int, client: Client) -> Stream[str]:
     found = urls(pages)
     assert_type(found, Stream[str])
@@ -289,6 +309,9 @@ def streams(pages: int, client: Client) -> Stream[str]:
     assert_type(found.filter(longer, length=3), Stream[str])
     assert_type(found.batched(2), Stream[tuple[str, ...]])
     assert_type(found.batched(2).map(len), Stream[int])
+    assert_type(found.map(titled), Stream[str])
+    assert_type(found.flat_map(linked), Stream[Link])
+    assert_type(found.enumerate().starmap(numbered), Stream[str])
     assert_type(found.take(2), Stream[str])
     assert_type(found.enumerate(1), Stream[tuple[int, str]])
     assert_type(found.collect(), list[str])

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextvars
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from greenlet import getcurrent, greenlet
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from headrace.drivers.tasks import Loop, LoopThread, TaskPool
     from headrace.engine.ports import Open
     from headrace.engine.run import Execution
+    from headrace.graph.dag import Program
 
 __all__ = ["Hub"]
 
@@ -260,6 +261,14 @@ class Hub:
     def post(self, message: Callable[[], None]) -> None:
         """Have `message` called in the run's own thread."""
         self.mail.put(message)
+
+    def inner(self, program: Program, arguments: Mapping[str, Any], in_task: bool) -> Any:
+        """What a run of its own gives, for one item of this one."""
+        from headrace.drivers import aio, runner
+
+        runs = aio if in_task else runner
+        run: Callable[..., Any] = runs.iterate if program.dag.returns == "stream" else runs.run
+        return run(program, arguments)
 
     def expect(self, messages: int) -> None:
         """So many more messages will come without anything else happening first."""

@@ -26,7 +26,7 @@ from headrace.graph.draft import Draft, Returns
 from headrace.graph.hints import describe, fits, holds, is_stream, item_of, iterates, takes_stream, tuple_of
 from headrace.graph.values import shown
 
-__all__ = ["Pipeline", "join", "pipeline", "pipeline_of_step"]
+__all__ = ["Pipeline", "checked_arguments", "join", "outputs_of", "pipeline", "pipeline_of_step"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,7 +69,7 @@ class Pipeline(Flow[P, R_co]):
                 f"{self._where}: was called outside of a pipeline body; use .run(...) or await .arun(...) for its "
                 f"result, or .iter(...) for its items one by one (called at {called_at()})"
             )
-        arguments = _checked_arguments(self._where, self.callee, trace, args, kwargs)
+        arguments = checked_arguments(self._where, self.callee, trace, args, kwargs)
         with trace.inside(self.name):
             return cast(R_co, self._record(trace, arguments))
 
@@ -124,7 +124,7 @@ class Pipeline(Flow[P, R_co]):
             parameters = self.callee.parameters.values()
             handles = {each.name: trace.parameter(each.name, each.hint, self.callee.where) for each in parameters}
             result = self._record(trace, handles)
-        handles_out, returns = _outputs(self._where, self.callee, result)
+        handles_out, returns = outputs_of(self._where, self.callee, result)
         self._output_hint = handles_out[0]._hint if len(handles_out) == 1 else Any
         self._replaceable = trace.replaceable
         return compile_recording(trace.recording(tuple(handle._id for handle in handles_out), returns))
@@ -138,7 +138,7 @@ class Pipeline(Flow[P, R_co]):
         }
         with trace.replacing(self._replacements):
             result = self._body(*bound.args, **bound.kwargs)
-        for handle in _outputs(self._where, self.callee, result)[0]:
+        for handle in outputs_of(self._where, self.callee, result)[0]:
             trace._check_own(handle)
         return result
 
@@ -213,7 +213,7 @@ def _check_parameters(where: str, callee: Callee) -> None:
             )
 
 
-def _outputs(where: str, callee: Callee, result: Any) -> tuple[tuple[Handle, ...], Returns]:
+def outputs_of(where: str, callee: Callee, result: Any) -> tuple[tuple[Handle, ...], Returns]:
     """What a body returned: its handles, and as what."""
     if result is None:
         _check_result(where, callee, "nothing", type(None))
@@ -263,7 +263,8 @@ def _check_result(where: str, callee: Callee, got: str, hint: Any) -> None:
         raise HintError(f"{where}: is hinted to return {stated}, got {got}; {fix}")
 
 
-def _checked_arguments(where: str, callee: Callee, trace: Trace, args: Any, kwargs: Any) -> dict[str, Any]:
+def checked_arguments(where: str, callee: Callee, trace: Trace, args: Any, kwargs: Any) -> dict[str, Any]:
+    """The arguments of a use of a pipeline in a body, by parameter."""
     signature = callee.signature or inspect.Signature()
     try:
         bound = signature.bind(*args, **kwargs)
@@ -390,14 +391,10 @@ def attach(trace: Trace, stream: Any, part: Flow[Any, Any]) -> Any:
     if isinstance(part, Line):
         with trace.inside(part.name), trace.replacing(part._replacements):
             return _attach_line(trace, stream, part)
-    got = next(
-        (f"'{each.name}', hinted as {describe(each.hint)}" for each in part.callee.parameters.values()),
-        "none",
-    )
-    raise WiringError(
-        f"{part._where}: after | its first parameter must be a stream, got {got}; hint it as Stream[...], "
-        f"or join its steps (called at {trace.here()})"
-    )
+    from headrace.dsl.lift import lift
+
+    kind = "flat_map" if part._program.dag.returns == "stream" else "map"
+    return lift(trace, kind, cast("Pipeline[Any, Any]", part), stream, (), {})
 
 
 def _attach_line(trace: Trace, stream: Any, line: Line[Any, Any]) -> Any:

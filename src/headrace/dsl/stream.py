@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
-from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 
 from headrace.dsl.binding import ITEM
 from headrace.dsl.flow import Flow
@@ -17,6 +17,9 @@ from headrace.graph.dag import Kind
 from headrace.graph.draft import Given
 from headrace.graph.hints import can_be_hashed, describe, item_of, iterates, tuple_length, tuple_of, union
 from headrace.graph.values import is_count, shown
+
+if TYPE_CHECKING:
+    from headrace.dsl.pipeline import Pipeline
 
 __all__ = ["Stream", "as_stream", "stream", "zip_streams", "zipped"]
 
@@ -135,6 +138,10 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
         >>> sums.run([(1, 2), (3, 4)])
         [3, 7]
         """
+        if isinstance(fn, Flow) and not isinstance(fn, Step):
+            from headrace.dsl.lift import lift_spread
+
+            return lift_spread(self._recorder(), cast("Pipeline[Any, Any]", fn), self)
         step = self._step("starmap", fn)
         return self._recorder().spread(self, step.callee, step.function, step.settings)
 
@@ -273,6 +280,10 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
         return Given("items", "stream", self._id, hint=self._hint)
 
     def _per_item(self, kind: Kind, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if isinstance(fn, Flow) and not isinstance(fn, Step):
+            from headrace.dsl.lift import lift
+
+            return lift(self._recorder(), kind, cast("Pipeline[Any, Any]", fn), self, args, kwargs)
         step = self._step(kind, fn)
         return self._recorder().per_item(kind, self, step.callee, step.function, step.settings, (ITEM, *args), kwargs)
 
@@ -280,7 +291,7 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
         if isinstance(fn, Flow) and not isinstance(fn, Step):
             raise WiringError(
                 f"pipeline '{self._trace.name}' ({called_at()}): .{method} takes a step or a function, got "
-                f"pipeline '{fn.name}'; call the pipeline with the stream, or join it with |"
+                f"pipeline '{fn.name}'; use .map or .flat_map, or call the pipeline with the stream"
             )
         if not callable(fn) or isinstance(fn, Handle):
             raise WiringError(

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import collections.abc as abc
 import contextvars
+import copy
+import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,7 +38,7 @@ from headrace.graph.hints import (
 )
 from headrace.graph.options import Options
 
-__all__ = ["Trace", "current_trace", "tracing"]
+__all__ = ["Trace", "current_trace", "spread_inputs", "tracing"]
 
 SYNC = {abc.Iterator, abc.Iterable}
 ASYNC = {abc.AsyncIterator, abc.AsyncIterable}
@@ -70,6 +72,12 @@ class Trace:
         self.place: str | None = None  # where the call stands, if not in the code that is running
         self.replaceable: dict[Any, str] = {}  # every function that was recorded, by its key
         self.replacements: Mapping[Any, Callable[..., Any]] = {}
+
+    def beside(self) -> Trace:
+        """A trace for a body whose nodes come into this one in another form."""
+        other = copy.copy(self)
+        other.drafts, other.uses = {}, {}
+        return other
 
     def here(self) -> str:
         """File name and line of the call that is being recorded."""
@@ -222,15 +230,11 @@ class Trace:
         bindings: dict[Any, Any] = {}
         parts = dict(zip(names, typing.get_args(stream._hint), strict=True))
         given = self._inputs(callee, (), {**dict.fromkeys(names, ITEM), **keywords}, bindings, stream, parts)
-        extras = [each for each in given if each.parameter not in parts]
-        leading = [each.parameter for each in given if not each.keyword][: len(names)] == list(names)
         wanted = tuple_of(tuple(substitute(callee.parameters[name].hint, bindings) for name in names))
-        item = Given("*", "unpacked", stream._id, hint=stream._hint, wanted=wanted)
-        if not leading:
-            item = msgspec.structs.replace(item, parameter=", ".join(names), keyword=True)
-            extras = [msgspec.structs.replace(each, keyword=True) for each in extras]
-        result = self._item_result(kind, stream, callee, bindings)
-        return self._add_step(kind, callee, function, options, (item, *extras), result)
+        inputs = spread_inputs(callee, function, stream, names, wanted, given)
+        return self._add_step(
+            kind, callee, function, options, inputs, self._item_result(kind, stream, callee, bindings)
+        )
 
     def _item_result(self, kind: Kind, stream: Handle, callee: Callee, bindings: dict[Any, Any]) -> Any:
         if kind != "flat_map":
@@ -263,7 +267,7 @@ class Trace:
         result: Any,
     ) -> Handle:
         self._check_colour(callee, inputs)
-        self._check_overlap(kind, callee, options)
+        self._check_overlap(kind, callee, options, any(given.delivery == "stream" for given in inputs))
         gives: Literal["value", "stream"] = "value" if kind == "value" else "stream"
         draft = Draft(
             self.unique(callee.name),
@@ -279,9 +283,9 @@ class Trace:
         )
         return self.add(draft)
 
-    def _check_overlap(self, kind: Kind, callee: Callee, options: Options) -> None:
+    def _check_overlap(self, kind: Kind, callee: Callee, options: Options, reads: bool) -> None:
         """Options for calls that overlap are refused where they would do nothing."""
-        if options.executor == "thread" and kind in ("value", "flat_map"):
+        if options.executor == "thread" and (kind == "flat_map" or (kind == "value" and reads)):
             raise WiringError(
                 f"{callee}: executor='thread' works for map, filter and generator steps, got {_use(kind)}; "
                 f"{_overlap_fix(kind)} (called at {self.here()})"
@@ -370,6 +374,28 @@ class Trace:
         )
 
 
+def spread_inputs(
+    step: object, function: Any, stream: Handle, names: Sequence[str], wanted: Any, inputs: Sequence[Given]
+) -> tuple[Given, ...]:
+    """The inputs of a step that gets each item of a stream of tuples spread over its parameters `names`.
+
+    That is done by position if they are the first ones, and by name otherwise.
+    """
+    item = Given("*", "unpacked", stream._id, hint=stream._hint, wanted=wanted)
+    extras = [given for given in inputs if given.parameter not in names]
+    if [given.parameter for given in inputs if not given.keyword][: len(names)] == list(names):
+        return (item, *extras)
+    try:
+        inspect.signature(function).bind_partial(**dict.fromkeys([given.parameter for given in inputs]))
+    except (TypeError, ValueError):
+        raise WiringError(
+            f"{step}: takes {', '.join(names)} per item among other parameters, so they must have names; "
+            "wrap it in a function whose parameters can be given by name"
+        ) from None
+    by_name = msgspec.structs.replace(item, parameter=", ".join(names), keyword=True)
+    return (by_name, *(msgspec.structs.replace(given, keyword=True) for given in extras))
+
+
 def _lazy_kinds(hint: Any) -> set[Any]:
     """The kinds of stream that a parameter of that hint takes."""
     parts = typing.get_args(hint) if is_union(hint) else (hint,)
@@ -387,7 +413,7 @@ def _check_constant(callee: Callee, name: str, argument: object, place: str) -> 
 
 
 def _use(kind: Kind) -> str:
-    return {"value": "a call that gives one value", "flat_map": "flat_map"}.get(kind, "a generator")
+    return {"value": "one call that reads a stream", "flat_map": "flat_map"}.get(kind, "a generator")
 
 
 def _overlap_fix(kind: Kind) -> str:

@@ -24,15 +24,20 @@ __all__ = ["Calls", "per_item_run"]
 
 Streams = Mapping[str, Iterator[Any]]  # by parameter
 AsyncStreams = Mapping[str, AsyncIterator[Any]]
+RunInner = Callable[[Program, Mapping[str, Any], bool], Any]
 
 
 class Calls:
-    """The calls of one run. `values` is shared with the run, and has what a node needs when it is called."""
+    """The calls of one run. `values` is shared with the run, and has what a node needs when it is called.
 
-    def __init__(self, program: Program, values: Mapping[str, Any], blame: Blame) -> None:
+    `run` runs the inner program of a node, in a task or not, with arguments by parameter.
+    """
+
+    def __init__(self, program: Program, values: Mapping[str, Any], blame: Blame, run: RunInner) -> None:
         self.program = program
         self.values = values
         self.blame = blame
+        self.run = run
         self.tallies: dict[str, tuple[int, int]] = {}  # items into and out of steps in fused loops
 
     def value(self, node: Node, streams: Streams) -> Any:
@@ -106,9 +111,11 @@ class Calls:
 
     def of_item(self, node: Node) -> Callable[[Any], Any]:
         """The step's function as a function of one item."""
-        function = self.program.functions[node.id]
+        function = self._inner(node) if node.inner else self.program.functions[node.id]
         positional, keywords = self._arguments(node, {})
         edge = node.stream_edges[0]
+        if edge.delivery == "trigger":
+            return lambda _: function(*positional, **keywords)
         if edge.delivery == "unpacked":
             if not edge.keyword:
                 return lambda item: function(*item, *positional, **keywords)
@@ -123,6 +130,13 @@ class Calls:
         if before:
             return lambda item: function(*before, item, *after, **keywords)
         return lambda item: function(item, *after, **keywords)
+
+    def _inner(self, node: Node) -> Callable[..., Any]:
+        """The inner DAG of a node as a function of its parameters."""
+        program = self.program.inner[node.id]
+        parameters = [inner.id for inner in program.dag.nodes if inner.kind == "parameter"]
+        in_task = node.executor == "async"
+        return lambda *values: self.run(program, dict(zip(parameters, values, strict=True)), in_task)
 
     def _arguments(self, node: Node, streams: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of the node's function, but for the item of a per-item call."""

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from headrace.engine.channel import Channel
-from headrace.engine.outcome import Ended, Failed, Outcome, Value, travelling
+from headrace.engine.outcome import Failed, Outcome, Value, travelling
 from headrace.engine.ports import LateTap, Pool, Port, Puller, call_elsewhere, receive, resume_elsewhere
 from headrace.engine.tasked import Tasked
 from headrace.engine.window import Slot, Window
@@ -97,8 +97,7 @@ class Elsewhere:
         head = nodes[0] if nodes else value
         assert head is not None
         inputs = self.read_late(head)
-        outcomes: list[Outcome] = []
-        waiting: list[Callable[[], object]] = []
+        done, outcome = self._expected()
 
         async def once(remote: Callable[[Iterator[Any]], AsyncIterator[Any]]) -> AsyncIterator[Any]:
             stage = Tasked(self.lines, nodes, inputs, remote, ends_in=value)
@@ -107,21 +106,36 @@ class Elsewhere:
             finally:
                 await stage.close()
 
-        def done(outcome: Outcome) -> None:
+        puller = self._puller(value or nodes[-1], once, done, inputs, in_task=True)
+        try:
+            puller.ask()
+            return outcome().unwrap()
+        finally:
+            puller.stop()
+
+    def result_in_thread(self, node: Node) -> Any:
+        """What a step gives that is called once, in a thread."""
+        done, outcome = self._expected()
+        pool = self.lines.driver.pool(node.name, in_task=False)
+        pool.submit(partial(self.lines.calls.value, node, {}), done)
+        return outcome().unwrap()
+
+    def _expected(self) -> tuple[Callable[[Any], None], Callable[[], Value | Failed]]:
+        """For one outcome: what is called with it, and what waits for it."""
+        outcomes: list[Value | Failed] = []
+        waiting: list[Callable[[], object]] = []
+
+        def done(outcome: Value | Failed) -> None:
             outcomes.append(outcome)
             for call in waiting:
                 call()
 
-        puller = self._puller(value or nodes[-1], once, done, inputs, in_task=True)
-        try:
-            puller.ask()
+        def wait() -> Value | Failed:
             while not outcomes:
                 self.lines.driver.wait(waiting, None)
-        finally:
-            puller.stop()
-        outcome = outcomes[0]
-        assert not isinstance(outcome, Ended)
-        return outcome.unwrap()
+            return outcomes[0]
+
+        return done, wait
 
     def _puller(
         self,

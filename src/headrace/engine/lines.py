@@ -54,7 +54,7 @@ class Lines:
         self.blame = blame
         self.failed = failed
         self.counting = counting
-        self.calls = Calls(program, values, blame)
+        self.calls = Calls(program, values, blame, driver.inner)
         self.stages: dict[str, Stage] = {stage.nodes[-1]: stage for stage in self.dag.stages}
         self.ends = {id: stage.nodes[-1] for stage in self.dag.stages for id in stage.nodes}
         self.consumers = self.dag.consumers()
@@ -129,6 +129,8 @@ class Lines:
         self._open_above([edge.source for edge in nodes[0].stream_edges])
         if stage.executor == "async":
             return self.elsewhere.result_in_task(nodes[:-1], node)
+        if stage.executor == "thread":
+            return self.elsewhere.result_in_thread(node)
         if node.kind == "collect" and node.function is None and len(nodes) > 1:
             return self._collected(nodes[:-1], node.id, node.stream_edges[0])
         items = self._composed(nodes[:-1]) if len(nodes) > 1 else None

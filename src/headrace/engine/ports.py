@@ -9,13 +9,14 @@ is handed over, and nothing runs that nobody waits for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Protocol
 
 from headrace.engine.channel import Branch, Channel
 from headrace.engine.outcome import END, Ended, Failed, Outcome, Value
 from headrace.engine.window import Slot, Window
+from headrace.graph.dag import Program
 
 __all__ = [
     "Driver",
@@ -132,6 +133,10 @@ class Driver(Protocol):
 
     def post(self, message: Callable[[], None]) -> None:
         """Have `message` called in the run's own thread."""
+        ...
+
+    def inner(self, program: Program, arguments: Mapping[str, Any], in_task: bool) -> Any:
+        """What a run of its own gives: the result, or an iterator of a stream's items. In a task, their async kinds."""
         ...
 
 

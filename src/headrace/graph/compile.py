@@ -47,6 +47,7 @@ def compile_recording(recording: Recording) -> Program:
             for index, given in enumerate(draft.inputs)
             if given.source is None
         },
+        inner={draft.id: draft.inner for draft in drafts.values() if draft.inner is not None},
     )
 
 
@@ -135,6 +136,7 @@ def _node(draft: Draft, level: int) -> Node:
         executor=draft.options.executor,
         level=level,
         stage=None,
+        inner=None if draft.inner is None else draft.inner.dag,
     )
 
 

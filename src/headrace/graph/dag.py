@@ -49,6 +49,7 @@ Delivery = Literal[
     "item",  # the function is called per item, and the parameter gets the item
     "unpacked",  # the function is called per item, and the item is spread over its parameters; by keyword: over those
     #              that the edge's parameter names
+    "trigger",  # the function is called per item, and does not get it
     "stream",  # the parameter gets a lazy iterator over the whole stream
 ]
 Handoff = Literal[
@@ -82,12 +83,13 @@ class Constant(msgspec.Struct, frozen=True, kw_only=True, tag="constant", tag_fi
     type: str = "Any"
 
 
-class Node(msgspec.Struct, frozen=True, kw_only=True):
+class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One step of the compiled pipeline, with everything that was decided about it.
 
     `id` is the path through the sub-pipelines (`crawl/pages_of/fetch`); `where` is the file and line of the
     step's function; `level` is the number of edges on the longest way to it; `stage` counts from 0 (a
-    parameter has none).
+    parameter has none). A node with an `inner` DAG has no function: it runs that DAG for each item, whose parameters
+    it gives its inputs, in order.
 
     >>> from headrace import step
     >>> node = step("double", fn=lambda number: number * 2).dag.node("double/double")
@@ -109,6 +111,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     executor: Literal["inline", "thread", "async"]
     level: int
     stage: int | None
+    inner: Dag | None = None
 
     @property
     def edges(self) -> tuple[Edge, ...]:
@@ -218,8 +221,12 @@ def schema() -> dict[str, Any]:
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """A `Dag` together with the functions and constants that its nodes name."""
+    """A `Dag` together with the functions, inner programs and constants that its nodes name.
+
+    Constants are found by the node's id and their place among its inputs.
+    """
 
     dag: Dag
     functions: Mapping[str, Callable[..., Any]]
     constants: Mapping[tuple[str, int], Any]
+    inner: Mapping[str, Program]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from headrace.graph.dag import Delivery, Kind
+from headrace.graph.dag import Delivery, Kind, Program
 from headrace.graph.options import Options
 
 __all__ = ["Draft", "Given", "Recording", "Returns"]
@@ -32,7 +32,10 @@ class Given(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """One node as it was recorded. `where` is its function's place, `called` the line that recorded it."""
+    """One node as it was recorded. `where` is its function's place, `called` the line that recorded it.
+
+    In place of a function it may have an `inner` program, which is run per item.
+    """
 
     id: str
     name: str
@@ -44,6 +47,7 @@ class Draft(msgspec.Struct, frozen=True):
     called: str = ""
     inputs: tuple[Given, ...] = ()
     options: Options = Options()
+    inner: Program | None = None
 
     def __str__(self) -> str:
         what = "parameter" if self.kind == "parameter" else "step"

@@ -492,6 +492,22 @@ def test_1_10_expansion_keeps_max_in_flight() -> None:
     assert [(node.max_in_flight, node.concurrency, node.executor) for node in nodes] == [(7, 3, "thread")] * 2
 
 
+def test_1_7_step_that_is_called_once_may_run_in_a_thread(run_pipeline: Run) -> None:
+    threads: list[str] = []
+
+    @step(executor="thread")
+    def length(items: list[int]) -> int:
+        threads.append(threading.current_thread().name)
+        return len(items)
+
+    @pipeline
+    def once(items: list[int]) -> int:
+        return length(stream(items).collect())
+
+    assert run_pipeline(once, [1, 2]) == 2
+    assert threads == ["headrace length 0"]
+
+
 def test_1_11_runner_reads_only_the_dag(run_pipeline: Run) -> None:
     meter = Meter()
     source = source_of(meter, max_in_flight=3)
