@@ -129,6 +129,15 @@ def test_mocks_stand_in() -> None:
     assert [call.args for call in parsed.call_args_list] == [("abc",), ("abc",)]
 
 
+def test_what_stands_in_for_a_step_in_processes_runs_in_threads() -> None:
+    measured = step("len", fn=len, executor="process", max_in_flight=3, concurrency=2, idempotent=True)
+    mock = Mock(return_value=5)
+    faked = (urls | measured).override({measured: mock, urls: two_urls})
+    assert faked.run(3) == [5, 5]
+    assert [call.args for call in mock.call_args_list] == [("a",), ("bb",)]
+    assert options_of(faked, "len")[1:] == ("thread", 3, 2, True)
+
+
 def test_key_is_the_function_or_any_step_of_it() -> None:
     for key in (fetch, fetch.function, fetch.options(max_in_flight=2), step("other", fn=fetch.function)):
         assert crawl.override({key: doubled, urls: two_urls}).run(3) == 6

@@ -309,12 +309,12 @@ def concurrency_exceeds_max_in_flight() -> None:
     get.options(concurrency=4, max_in_flight=2, executor="thread")
 
 
-@wrong(OptionError, "step 'get' (@get): executor must be 'inline' or 'thread', got 'fork'")
+@wrong(OptionError, "step 'get' (@get): executor must be 'inline', 'thread' or 'process', got 'fork'")
 def executor_is_unknown() -> None:
     get.options(executor="fork")
 
 
-@wrong(OptionError, "step 'get' (@get): executor must be 'inline' or 'thread', got None")
+@wrong(OptionError, "step 'get' (@get): executor must be 'inline', 'thread' or 'process', got None")
 def executor_is_none() -> None:
     get.options(executor=None)
 
@@ -335,7 +335,8 @@ def unordered_is_inline() -> None:
 
 @wrong(
     OptionError,
-    "step 'get' (@get): there is no option 'retries'; the options are max_in_flight, concurrency, ordered, executor",
+    "step 'get' (@get): there is no option 'retries'; the options are max_in_flight, concurrency, ordered, executor, "
+    "idempotent",
 )
 def option_is_unknown() -> None:
     get.options(retries=3)
@@ -343,7 +344,8 @@ def option_is_unknown() -> None:
 
 @wrong(
     OptionError,
-    "step 'fetch' (@1): there is no option 'retry'; the options are max_in_flight, concurrency, ordered, executor",
+    "step 'fetch' (@1): there is no option 'retry'; the options are max_in_flight, concurrency, ordered, executor, "
+    "idempotent",
 )
 def option_of_a_decorator_is_unknown() -> None:
     @step(retry=3)
@@ -376,7 +378,7 @@ def threads_for_flat_map() -> None:
         return urls(n).flat_map(threaded)
 
 
-@wrong(OptionError, "step 'get' (@get): executor must be 'inline' or 'thread', got 'async'")
+@wrong(OptionError, "step 'get' (@get): executor must be 'inline', 'thread' or 'process', got 'async'")
 def executor_is_async() -> None:
     get.options(executor="async")
 
@@ -399,9 +401,67 @@ def threads_for_an_async_generator() -> None:
     step(split_async).options(executor="thread")
 
 
-@wrong(OptionError, "step 'wait' (@wait): executor must be 'inline' or 'thread', got 'process'")
+@wrong(OptionError, "step 'wait' (@wait): executor must be 'inline', 'thread' or 'process', got 'pool'")
 def executor_of_an_async_function_is_unknown() -> None:
+    step("wait", fn=wait, executor="pool")
+
+
+@wrong(
+    OptionError,
+    "step 'wait' (@wait): executor='process' is for plain functions, got an async one, whose calls overlap "
+    "by themselves; leave the option out",
+)
+def processes_for_an_async_function() -> None:
     step("wait", fn=wait, executor="process")
+
+
+@wrong(
+    WiringError,
+    "step 'count' (@count): executor='process' works for map and filter, and for one call that reads no stream, got "
+    "one call that reads a stream; leave the option out (called at @5)",
+)
+def processes_for_a_value_of_a_stream() -> None:
+    count_in_process = count.options(executor="process")
+
+    @pipeline
+    def body(n: int) -> int:
+        return count_in_process(numbers(n))
+
+
+@wrong(
+    WiringError,
+    "step 'words' (@words): executor='process' works for map and filter, and for one call that reads no stream, got "
+    "flat_map; let a map step give lists, and flatten them with .flat_map(iter) (called at @5)",
+)
+def processes_for_flat_map() -> None:
+    words_in_process = words.options(executor="process")
+
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n).flat_map(words_in_process)
+
+
+@wrong(
+    WiringError,
+    "step 'numbers' (@numbers): executor='process' works for map and filter, and for one call that reads no stream, "
+    "got a generator; use executor='thread' (called at @1)",
+)
+def processes_for_a_generator() -> None:
+    numbers.options(executor="process").run(3)
+
+
+@wrong(OptionError, "step 'get' (@get): idempotent must be True or False, got 3")
+def idempotent_is_a_number() -> None:
+    get.options(executor="process", idempotent=3)
+
+
+@wrong(
+    OptionError,
+    "step 'get' (@get): idempotent=True says that a call may be made again whose worker process died, got "
+    "executor='thread'; add executor='process', or leave it out",
+)
+def idempotent_in_a_thread() -> None:
+    get.options(executor="thread", idempotent=True)
 
 
 @wrong(OptionError, "step 'wait' (@wait): max_in_flight must be a whole number of 1 or more, got 0")

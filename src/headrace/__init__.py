@@ -16,7 +16,9 @@ from headrace.errors import (
     LengthError,
     OptionError,
     RunError,
+    UnpicklableError,
     WiringError,
+    WorkerError,
 )
 from headrace.graph.dag import Dag, Edge, Node
 
@@ -44,7 +46,9 @@ __all__ = [
     "Step",
     "Stream",
     "SyncRunner",
+    "UnpicklableError",
     "WiringError",
+    "WorkerError",
     "pipeline",
     "step",
     "stream",

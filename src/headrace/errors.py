@@ -10,6 +10,8 @@ HeadraceError
 └── RunError                     the run cannot go on
     ├── ArgumentError            run() or iter() got the wrong arguments (also a TypeError)
     ├── LengthError              zipped streams differ in length         (also a ValueError)
+    ├── WorkerError              a worker process died, or could not start
+    ├── UnpicklableError         something cannot go to or come from a worker process (also a TypeError)
     └── DeadlockError            every stage waits for another
 ```
 
@@ -26,7 +28,9 @@ __all__ = [
     "LengthError",
     "OptionError",
     "RunError",
+    "UnpicklableError",
     "WiringError",
+    "WorkerError",
 ]
 
 
@@ -102,6 +106,22 @@ class LengthError(RunError, ValueError):
     """Streams that are zipped strictly turned out to have different lengths.
 
     >>> issubclass(LengthError, ValueError)
+    True
+    """
+
+
+class WorkerError(RunError):
+    """A worker process died in the middle of a call, or could not start.
+
+    >>> issubclass(WorkerError, RunError)
+    True
+    """
+
+
+class UnpicklableError(RunError, TypeError):
+    """A function, an item, a result or an exception cannot go to a worker process, or come back from one.
+
+    >>> issubclass(UnpicklableError, TypeError)
     True
     """
 

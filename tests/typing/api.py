@@ -217,6 +217,7 @@ assert_type(step("name")(split)(""), Stream[str])
 
 assert_type(fetch.options(max_in_flight=10)("", Client()), Page)
 assert_type(urls.options(name="more", executor="thread", max_in_flight=2)(1), Stream[str])
+assert_type(fetch.options(executor="process", idempotent=True)("", Client()), Page)
 assert_type(fetch.options(concurrency=None, ordered=True, executor="inline")("", Client()), Page)
 assert_type(fetch_async.options(max_in_flight=5, concurrency=2, ordered=True)("", Client()), Page)
 assert_type(generated_async.options(max_in_flight=2)(1), Stream[str])

@@ -126,6 +126,7 @@ step("a", fn=add, max_in_flight="3")  # type: ignore[call-overload]  # pyright: 
 step("a", fn=add, max_in_flight=2.5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 step("a", fn=add, max_in_flight=None)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 step("a", fn=add, executor="fork")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+step("a", fn=add, executor="process", idempotent=1.5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 step("a", fn=add, ordered="no")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 step("a", fn=add, retries=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 step("a", fn=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]

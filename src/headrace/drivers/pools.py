@@ -35,13 +35,13 @@ class ThreadPool:
         self.threads: list[threading.Thread] = []
         self.running = 0
 
-    def submit(self, call: Callable[[], Any], done: Callable[[Value | Failed], None]) -> None:
-        """Have a thread run `call`; return when it has begun. `done` is called in the run's own thread."""
+    def submit(self, call: Callable[[Any], Any], item: Any, done: Callable[[Value | Failed], None]) -> None:
+        """Have a thread run `call(item)`; return when it has begun. `done` is called in the run's own thread."""
         self.running += 1
         if self.running > len(self.threads):
             self._start_thread()
         self.mailbox.expect(1)
-        self.jobs.put((contextvars.copy_context(), call, done))
+        self.jobs.put((contextvars.copy_context(), call, item, done))
         self.begun.get()
 
     def stop(self) -> None:
@@ -66,11 +66,11 @@ class ThreadPool:
 
     def _work(self) -> None:
         while (job := self.jobs.get()) is not None:
-            context, call, done = job
+            context, call, item, done = job
             self.begun.put(None)
-            outcome = capture(context.run, call)
+            outcome = capture(context.run, call, item)
             self.mailbox.post(partial(self._ended, done, outcome))
-            del job, context, call, done, outcome  # an idle thread keeps nothing alive
+            del job, context, call, item, done, outcome  # an idle thread keeps nothing alive
 
     def _ended(self, done: Callable[[Value | Failed], None], outcome: Value | Failed) -> None:
         self.running -= 1

@@ -19,12 +19,14 @@ from greenlet import getcurrent, greenlet
 from headrace.drivers.pools import GeneratorThread, ThreadPool
 from headrace.drivers.pulled import Pulled
 from headrace.engine.outcome import Outcome, Stopped
+from headrace.errors import WorkerError
 
 if TYPE_CHECKING:
+    from headrace.drivers.processes import ProcessPool, Workers
     from headrace.drivers.tasks import Loop, LoopThread, TaskPool
     from headrace.engine.ports import Open
     from headrace.engine.run import Execution
-    from headrace.graph.dag import Program
+    from headrace.graph.dag import Node, Program
 
 __all__ = ["Hub"]
 
@@ -128,8 +130,9 @@ class Hub:
         self.fibers: dict[Fiber, None] = {}
         self.mail: Mail = SimpleQueue()
         self.expected = 0
-        self.threads: list[ThreadPool | GeneratorThread] = []
-        self.pools: list[ThreadPool | TaskPool] = []
+        self.threads: list[ThreadPool | GeneratorThread | Workers] = []
+        self.pools: list[ThreadPool | TaskPool | Workers] = []
+        self.workers: Workers | None = None
         self.pulled: list[Pulled] = []
         self.loop: LoopThread | None = None
         self.reader: Fiber | None = None  # of the mail
@@ -274,15 +277,17 @@ class Hub:
         """So many more messages will come without anything else happening first."""
         self.expected += messages
 
-    def pool(self, label: str, *, in_task: bool) -> ThreadPool | TaskPool:
-        """Threads, or tasks, for the calls of one step."""
-        if in_task:
+    def pool(self, node: Node) -> ThreadPool | ProcessPool | TaskPool:
+        """Threads, worker processes, or tasks, as the node says, for its calls."""
+        if node.executor == "async":
             from headrace.drivers.tasks import TaskPool
 
             tasks = TaskPool(self, self._loop())
             self.pools.append(tasks)
             return tasks
-        pool = ThreadPool(self, label)
+        if node.executor == "process":
+            return self._workers(node).pool(node)
+        pool = ThreadPool(self, node.name)
         self.pools.append(pool)
         self.threads.append(pool)
         return pool
@@ -308,6 +313,21 @@ class Hub:
             pulled.elsewhere = thread = GeneratorThread(pulled, open, label)
             self.threads.append(thread)
         return pulled
+
+    def _workers(self, node: Node) -> Workers:
+        """The worker processes of the run, which `node` is the first to need."""
+        if self.workers is None:
+            try:
+                from headrace.drivers.processes import Workers
+            except ModuleNotFoundError as error:
+                raise WorkerError(
+                    f"{node}: executor='process' needs '{error.name}', which is not installed; "
+                    "pip install 'headrace[process]'"
+                ) from None
+            self.workers = workers = Workers(self)
+            self.pools.append(workers)
+            self.threads.append(workers)
+        return self.workers
 
     def _loop(self) -> Loop:
         """The event loop for tasks."""

@@ -105,11 +105,14 @@ class TaskPool:
         self.tasks: dict[asyncio.Task[Any], None] = {}
         self.running = 0
 
-    def submit(self, call: Callable[[], Any], done: Callable[[Value | Failed], None]) -> None:
-        """Await what `call` gives in a task; return when that has begun. `done` is called in the run's own thread."""
+    def submit(self, call: Callable[[Any], Any], item: Any, done: Callable[[Value | Failed], None]) -> None:
+        """Await what `call(item)` gives in a task; return when that has begun.
+
+        `done` is called in the run's own thread.
+        """
         self.running += 1
         self.mailbox.expect(1)
-        self.loop.begin(self._work(call, done))
+        self.loop.begin(self._work(call, item, done))
 
     def stop(self) -> None:
         """Cancel the calls that are running, and do not wait for them."""
@@ -120,12 +123,12 @@ class TaskPool:
         """Whether calls are running."""
         return self.running > 0
 
-    async def _work(self, call: Callable[[], Any], done: Callable[[Value | Failed], None]) -> None:
+    async def _work(self, call: Callable[[Any], Any], item: Any, done: Callable[[Value | Failed], None]) -> None:
         task = asyncio.current_task()
         assert task is not None
         self.tasks[task] = None
         try:
-            outcome: Value | Failed = Value(await call())
+            outcome: Value | Failed = Value(await call(item))
         except BaseException as error:
             outcome = Failed(error)
         del self.tasks[task]

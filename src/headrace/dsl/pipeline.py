@@ -95,7 +95,8 @@ class Pipeline(Flow[P, R_co]):
 
         A function is named by itself or by a step of it, whatever the step's options. The steps keep their names and
         options; of a step that stands in, only the function counts. A plain function may stand in for an async one
-        and the other way round, and one that gives a list for a generator.
+        and the other way round, and one that gives a list for a generator. What stands in for a function that runs
+        in worker processes runs in threads.
 
         Raises:
             HintError: what stands in does not take, or give, what its place in the pipeline asks for.

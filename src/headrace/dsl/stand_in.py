@@ -36,7 +36,8 @@ def stand_in(
     """What `fake` takes and gives in the place of `callee`, the function to call, and how it runs.
 
     A plain function that is called per item in the place of an async one is awaited like it, so that its calls overlap
-    and are ordered as those were. Elsewhere it runs as the plain function that it is. A list may stand in for a stream.
+    and are ordered as those were. Elsewhere it runs as the plain function that it is. In the place of one that runs in
+    worker processes it runs in threads, so that a test sees what it does. A list may stand in for a stream.
 
     Raises: HintError: it gives one value in the place of a stream, or the other way round.
     """
@@ -45,8 +46,15 @@ def stand_in(
         found, fake = msgspec.structs.replace(found, is_async=True), _awaited(fake)
     if not per_item:
         found = _giving_as(callee, found)
-    executor: Literal["inline", "thread", "async"] = "inline" if callee.is_async else options.executor
-    return found, fake, msgspec.structs.replace(options, executor="async" if found.is_async else executor)
+    return found, fake, msgspec.structs.replace(options, executor=_executor(found, options), idempotent=False)
+
+
+def _executor(found: Callee, options: Options) -> Literal["inline", "thread", "async"]:
+    if found.is_async:
+        return "async"
+    if options.executor in ("thread", "process"):
+        return "thread"
+    return "inline"
 
 
 def _awaited(fake: Callable[..., Any]) -> Callable[..., Any]:

@@ -33,6 +33,7 @@ class StepOptions(TypedDict, total=False):
     concurrency: int | None
     ordered: bool
     executor: Executor
+    idempotent: bool
 
 
 class NamedStepOptions(StepOptions, total=False):
@@ -136,10 +137,15 @@ def step(  # noqa: D417  # its arguments are those of the overloads
         name: What the step is called in paths and messages; default: the function's own name.
         fn: The function, where `step` is not used as a decorator.
         max_in_flight: How many items the step may be asked for that its consumer has not taken yet; default 1.
-        concurrency: How many calls may run at once, of an async function or with `executor="thread"`; default
-            `max_in_flight`.
+        concurrency: How many calls may run at once, of an async function or with an executor that is not "inline";
+            default `max_in_flight`.
         ordered: False: results of such calls in the order in which they are ready, not in input order.
-        executor: "inline" or "thread". An async function runs in asyncio tasks, and takes no other.
+        executor: Where calls run. "inline": one by one, in the run's own thread. "thread": for functions that block.
+            "process": for functions that compute, in worker processes: at most as many as there are cores, whatever
+            `concurrency` says; what they take and give is pickled, and context variables stay behind. An async
+            function runs in asyncio tasks, and takes no other.
+        idempotent: True: a call may be made again (with the same item, up to 3 times in all) if its worker process
+            dies; with `executor="process"`.
 
     Raises:
         OptionError: an option has a value that it cannot have.

@@ -285,10 +285,17 @@ class Trace:
 
     def _check_overlap(self, kind: Kind, callee: Callee, options: Options, reads: bool) -> None:
         """Options for calls that overlap are refused where they would do nothing."""
-        if options.executor == "thread" and (kind == "flat_map" or (kind == "value" and reads)):
+        flat_or_reads = kind == "flat_map" or (kind == "value" and reads)
+        if options.executor == "thread" and flat_or_reads:
             raise WiringError(
                 f"{callee}: executor='thread' works for map, filter and generator steps, got {_use(kind)}; "
                 f"{_overlap_fix(kind)} (called at {self.here()})"
+            )
+        if options.executor == "process" and (flat_or_reads or kind not in ("map", "filter", "value")):
+            fix = _overlap_fix(kind) if flat_or_reads else "use executor='thread'"
+            raise WiringError(
+                f"{callee}: executor='process' works for map and filter, and for one call that reads no stream, got "
+                f"{_use(kind)}; {fix} (called at {self.here()})"
             )
         if kind in ("map", "filter", "value") or (options.ordered and options.concurrency is None):
             return  # a step that is mapped in one place may be called once in another

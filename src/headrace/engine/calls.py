@@ -131,6 +131,12 @@ class Calls:
             return lambda item: function(*before, item, *after, **keywords)
         return lambda item: function(item, *after, **keywords)
 
+    def once(self, node: Node) -> Callable[[None], Any]:
+        """The function of a value node that reads no stream, with all of its arguments."""
+        function = self.program.functions[node.id]
+        positional, keywords = self._arguments(node, {})
+        return lambda _: function(*positional, **keywords)
+
     def _inner(self, node: Node) -> Callable[..., Any]:
         """The inner DAG of a node as a function of its parameters."""
         program = self.program.inner[node.id]

@@ -1,7 +1,7 @@
-"""Steps that do not run in the run's own thread: in threads, or in asyncio tasks.
+"""Steps that do not run in the run's own thread: in threads, in worker processes, or in asyncio tasks.
 
-Lives here: what is run there, what is read for it, and what is done with what comes back. Must not live here: threads
-and tasks themselves, which the driver brings.
+Lives here: what is run there, what is read for it, and what is done with what comes back. Must not live here: threads,
+processes and tasks themselves, which the driver brings.
 """
 
 from __future__ import annotations
@@ -35,14 +35,15 @@ class Elsewhere:
         """The port of a stage that runs elsewhere."""
         driver, end, in_task = self.lines.driver, nodes[-1], stage.executor == "async"
         if calls_overlap(end):
-            pool = driver.pool(end.name, in_task=in_task)
+            pool = driver.pool(end)
             return Port(channel, self._calling(end, channel, pool), driver, in_fiber=stage.fiber, works=pool)
         puller = self._pulling_task(nodes, channel) if in_task else self._pulling_thread(end, channel)
         return Port(channel, partial(self._resume, nodes, channel, puller), driver, works=puller)
 
     def _calling(self, node: Node, channel: Channel, pool: Pool) -> Callable[[], None]:
         """The pump of a per-item step whose calls overlap."""
-        window = Window(channel, node.concurrency, node.ordered)
+        in_process = node.executor == "process"  # then calls wait in the pool, to go together
+        window = Window(channel, node.max_in_flight if in_process else node.concurrency, node.ordered)
         [source] = self.lines.streams(node, None).values()
         numbers = itertools.count(1)
         calls: list[Callable[[Any], Any]] = []
@@ -113,11 +114,10 @@ class Elsewhere:
         finally:
             puller.stop()
 
-    def result_in_thread(self, node: Node) -> Any:
-        """What a step gives that is called once, in a thread."""
+    def result_of_call(self, node: Node) -> Any:
+        """What a step gives that is called once, in a thread or a worker process."""
         done, outcome = self._expected()
-        pool = self.lines.driver.pool(node.name, in_task=False)
-        pool.submit(partial(self.lines.calls.value, node, {}), done)
+        self.lines.driver.pool(node).submit(self.lines.calls.once(node), None, done)
         return outcome().unwrap()
 
     def _expected(self) -> tuple[Callable[[Any], None], Callable[[], Value | Failed]]:

@@ -129,8 +129,8 @@ class Lines:
         self._open_above([edge.source for edge in nodes[0].stream_edges])
         if stage.executor == "async":
             return self.elsewhere.result_in_task(nodes[:-1], node)
-        if stage.executor == "thread":
-            return self.elsewhere.result_in_thread(node)
+        if stage.executor in ("thread", "process"):
+            return self.elsewhere.result_of_call(node)
         if node.kind == "collect" and node.function is None and len(nodes) > 1:
             return self._collected(nodes[:-1], node.id, node.stream_edges[0])
         items = self._composed(nodes[:-1]) if len(nodes) > 1 else None

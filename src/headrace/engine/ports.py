@@ -10,13 +10,12 @@ is handed over, and nothing runs that nobody waits for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import Any, Protocol
 
 from headrace.engine.channel import Branch, Channel
 from headrace.engine.outcome import END, Ended, Failed, Outcome, Value
 from headrace.engine.window import Slot, Window
-from headrace.graph.dag import Program
+from headrace.graph.dag import Node, Program
 
 __all__ = [
     "Driver",
@@ -50,10 +49,13 @@ class Fiber(Protocol):
 
 
 class Pool(Protocol):
-    """Threads or tasks for the calls of one step."""
+    """Threads, worker processes or tasks for the calls of one step."""
 
-    def submit(self, call: Callable[[], Any], done: Callable[[Value | Failed], None]) -> None:
-        """Have `call` run elsewhere; return when it has begun. `done` is called in the run's own thread."""
+    def submit(self, call: Callable[[Any], Any], item: Any, done: Callable[[Value | Failed], None]) -> None:
+        """Have `call(item)` run elsewhere; return when it has begun, or waits for a worker process.
+
+        `call` is the same each time. `done` is called in the run's own thread.
+        """
         ...
 
     def stop(self) -> None:
@@ -110,8 +112,8 @@ class Driver(Protocol):
         """Wait to be resumed."""
         ...
 
-    def pool(self, label: str, *, in_task: bool) -> Pool:
-        """Threads, or tasks, for the calls of one step."""
+    def pool(self, node: Node) -> Pool:
+        """Threads, worker processes, or tasks, as the node says, for its calls."""
         ...
 
     def puller(
@@ -224,7 +226,7 @@ def call_elsewhere(
             failed(error)
             window.exhausted(slot, Failed(error))
         else:
-            pool.submit(partial(call, item), settle(slot, item))
+            pool.submit(call, item, settle(slot, item))
 
 
 def resume_elsewhere(channel: Channel, puller: Puller) -> None:

@@ -137,6 +137,7 @@ def _node(draft: Draft, level: int) -> Node:
         level=level,
         stage=None,
         inner=None if draft.inner is None else draft.inner.dag,
+        idempotent=draft.options.idempotent,
     )
 
 

@@ -108,10 +108,11 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_in_flight: int
     concurrency: int
     ordered: bool
-    executor: Literal["inline", "thread", "async"]
+    executor: Literal["inline", "thread", "process", "async"]
     level: int
     stage: int | None
     inner: Dag | None = None
+    idempotent: bool = False
 
     @property
     def edges(self) -> tuple[Edge, ...]:
@@ -135,13 +136,14 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """A maximal linear run of nodes that is composed natively, and how its last node hands over.
 
-    `executor` says where it runs: on the run's own thread, in threads, or in asyncio tasks. `fiber` is true where the
+    `executor` says where it runs: on the run's own thread, in threads, in worker processes, or in
+    asyncio tasks. `fiber` is true where the
     stage must be able to wait without holding up whoever takes its items.
     """
 
     nodes: tuple[str, ...]
     handoff: Handoff
-    executor: Literal["inline", "thread", "async"] = "inline"
+    executor: Literal["inline", "thread", "process", "async"] = "inline"
     fiber: bool = False
 
 

@@ -11,21 +11,23 @@ from headrace.graph.values import is_count, shown
 
 __all__ = ["Executor", "Options"]
 
-Executor = Literal["inline", "thread"]  # what a user may ask for
-EXECUTORS = ("inline", "thread")
+Executor = Literal["inline", "thread", "process"]  # what a user may ask for
+EXECUTORS = ("inline", "thread", "process")
 
 
 class Options(msgspec.Struct, frozen=True):
     """How a step runs.
 
     `max_in_flight` is in items: how far the step may be ahead of its consumer. `concurrency` is in calls at
-    once (default: `max_in_flight`). `ordered` keeps the results of calls that overlap in input order.
+    once (default: `max_in_flight`). `ordered` keeps the results of calls that overlap in input order. `idempotent`
+    says that a call may be made again whose worker process died.
     """
 
     max_in_flight: int = 1
     concurrency: int | None = None
     ordered: bool = True
     executor: Executor | Literal["async"] = "inline"
+    idempotent: bool = False
 
     @property
     def calls_at_once(self) -> int:
@@ -44,7 +46,8 @@ class Options(msgspec.Struct, frozen=True):
             if name not in known:
                 raise OptionError(f"{owner}: there is no option {name!r}; the options are {', '.join(known)}")
         if changes.get("executor", "inline") not in EXECUTORS:
-            raise OptionError(f"{owner}: executor must be 'inline' or 'thread', got {shown(changes['executor'])}")
+            wrong = shown(changes["executor"])
+            raise OptionError(f"{owner}: executor must be 'inline', 'thread' or 'process', got {wrong}")
         changed = msgspec.structs.replace(self, **changes)
         if is_async:
             changed = changed._of_async(owner)
@@ -52,9 +55,9 @@ class Options(msgspec.Struct, frozen=True):
         return changed
 
     def _of_async(self, owner: str) -> Options:
-        if self.executor == "thread":
+        if self.executor in ("thread", "process"):
             raise OptionError(
-                f"{owner}: executor='thread' is for plain functions, got an async one, whose calls overlap by "
+                f"{owner}: executor='{self.executor}' is for plain functions, got an async one, whose calls overlap by "
                 "themselves; leave the option out"
             )
         return msgspec.structs.replace(self, executor="async")
@@ -65,6 +68,13 @@ class Options(msgspec.Struct, frozen=True):
             raise OptionError(f"{owner}: ordered must be True or False, got {shown(self.ordered)}")
         if self.concurrency is not None:
             self._check_concurrency(owner)
+        if not isinstance(self.idempotent, bool):
+            raise OptionError(f"{owner}: idempotent must be True or False, got {shown(self.idempotent)}")
+        if self.idempotent and self.executor != "process":
+            raise OptionError(
+                f"{owner}: idempotent=True says that a call may be made again whose worker process died, got "
+                f"executor='{self.executor}'; add executor='process', or leave it out"
+            )
         if not self.ordered and self.executor == "inline":
             raise OptionError(
                 f"{owner}: ordered=False needs calls that overlap, got executor='inline'; add executor='thread', "

@@ -8,7 +8,7 @@ The rules:
 1. A node joins its producer's stage if it is that producer's only consumer, reads no other stream, runs where the
    producer runs and the producer has one item in flight. Plain per-item steps, `collect` and `drain` run anywhere.
 2. A stage hands over through a channel if it has several consumers, several items in flight, or runs elsewhere: in
-   threads, or in an asyncio task.
+   threads, in worker processes, or in an asyncio task.
 3. A stage that fills a channel and may itself have to wait gets a fiber, so that no consumer's wait is another's.
 4. Generators nested deeper than `MAX_DEPTH` are cut, and the part below the cut gets a fiber: Python's recursion
    limit holds for each fiber by itself.
@@ -41,7 +41,7 @@ def calls_overlap(node: Node) -> bool:
     """Whether the node's calls for several items may run at the same time."""
     if node.kind not in ("map", "filter") or node.executor == "inline":
         return False
-    return node.executor == "thread" or node.max_in_flight > 1
+    return node.executor != "async" or node.max_in_flight > 1
 
 
 def _consumer_counts(nodes: Sequence[Node], outputs: Iterable[str]) -> dict[str, int]:
@@ -70,13 +70,13 @@ class _Growing:
         return self.nodes[-1]
 
     @property
-    def executor(self) -> Literal["inline", "thread", "async"]:
+    def executor(self) -> Literal["inline", "thread", "process", "async"]:
         return self.nodes[0].executor
 
     @property
     def joinable(self) -> bool:
         """Whether a consumer of the same kind may pull the stage's iterator itself."""
-        return self.consumers == 1 and self.last.max_in_flight == 1 and self.executor != "thread"
+        return self.consumers == 1 and self.last.max_in_flight == 1 and self.executor not in ("thread", "process")
 
     @property
     def direct(self) -> bool:
