@@ -66,5 +66,5 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure speed and memory beside hand-written code; arguments after `--` go to benchmarks/run.py."""
-    session.install(".")
+    session.install(".[process]")
     session.run("python", "-m", "benchmarks.run", *session.posargs)

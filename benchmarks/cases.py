@@ -11,7 +11,7 @@ import asyncio
 import functools
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from time import sleep
 from typing import Any, Literal, NamedTuple
 
@@ -317,6 +317,61 @@ UNEVEN_CALLS = Case(
 )
 
 
+# -- calls that compute, in processes ----------------------------------------------------------------------
+
+
+def compute(number: int) -> int:
+    """About 10 ms of work for one core."""
+    return sum(each * each for each in range(120_000)) % 1000 + number
+
+
+def computed(function: Callable[[int], int], count: int) -> list[int]:
+    return [function(number) for number in numbers(count)]
+
+
+def mapped_in_pool(function: Callable[[int], int], count: int) -> list[int]:
+    with ProcessPoolExecutor() as pool:
+        return list(pool.map(function, numbers(count)))
+
+
+def window_in_pool(function: Callable[[int], int], in_flight: int, count: int) -> list[int]:
+    """The results of `function` in processes, in order, with at most `in_flight` out at once."""
+    results: list[int] = []
+    waiting: deque[Future[int]] = deque()
+    with ProcessPoolExecutor() as pool:
+        for number in numbers(count):
+            if len(waiting) == in_flight:
+                results.append(waiting.popleft().result())
+            waiting.append(pool.submit(function, number))
+        results += (future.result() for future in waiting)
+    return results
+
+
+computing = source | step(compute, executor="process", max_in_flight=8)
+short_calls = source | step(plus_one, executor="process", max_in_flight=64)
+
+COMPUTING = Case(
+    "calls of 10 ms",
+    Contender("by hand: one core", functools.partial(computed, compute)),
+    (
+        Contender("headrace, in processes", computing.run, target=1 / 1.9),  # on two cores
+        Contender("by hand: ProcessPoolExecutor.map", functools.partial(mapped_in_pool, compute)),
+    ),
+    items=400,
+    right=lambda count, result: result == computed(compute, 1) + [result[0] + number for number in range(1, count)],
+    repeats=1,
+)
+
+SHORT_CALLS = Case(
+    "short calls in processes",
+    Contender("by hand: window of 64 futures", functools.partial(window_in_pool, plus_one, 64)),
+    (Contender("headrace, 64 in flight", short_calls.run, target=0.5),),
+    items=20_000,
+    right=lambda count, result: result == list(range(1, count + 1)),
+    repeats=1,
+)
+
+
 # -- async calls -------------------------------------------------------------------------------------------
 
 
@@ -530,6 +585,8 @@ CASES = (
     DIAMOND,
     CALLS,
     UNEVEN_CALLS,
+    COMPUTING,
+    SHORT_CALLS,
     ASYNC_CALLS,
     UNEVEN_ASYNC_CALLS,
     ASYNC_LINE,
