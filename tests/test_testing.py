@@ -39,9 +39,11 @@ def numbers(count: int) -> Iterator[int]:
 def test_public_names_are_these() -> None:
     assert headrace.testing.__all__ == [
         "RUNNERS",
+        "CompletionOrder",
         "EveryRunner",
         "Meter",
         "Meters",
+        "OrderError",
         "Outcome",
         "Runner",
         "assert_bound",

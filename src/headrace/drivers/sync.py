@@ -227,13 +227,18 @@ class Hub:
     def _idle(self) -> None:
         """No fiber can go on until a thread has something to say."""
         while not self.ready and not self.closing:
-            if not self.expected:
+            letter = self.mail.get() if self.expected else self._held_back()
+            if letter is None:
                 self._locked()
                 return
-            self._read(self.mail.get())
+            self._read(letter)
         if self.closing:
             raise Stopped
         self.ready.popleft().switch()
+
+    def _held_back(self) -> Callable[[], None] | None:
+        """In a test: what was put off until nothing else can go on."""
+        return self.run.held_back() if self.run is not None else None
 
     def _read(self, letter: Callable[[], None]) -> None:
         """Do what a message says, in a fiber for that: it may close what the fiber that idles is in the middle of."""
@@ -255,7 +260,7 @@ class Hub:
     def _locked(self) -> None:
         """Nobody can go on and nothing is under way."""
         if self.run is not None:
-            self.fail(self.run.deadlock())
+            self.fail(self.run.stuck())
         if getcurrent() is not self.root:
             self.root.switch()
 

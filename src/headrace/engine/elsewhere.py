@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from headrace.engine.channel import Channel
+from headrace.engine.held import Held, script_of
 from headrace.engine.outcome import Failed, Outcome, Value, travelling
 from headrace.engine.ports import LateTap, Pool, Port, Puller, call_elsewhere, receive, resume_elsewhere
 from headrace.engine.tasked import Tasked
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from headrace.engine.lines import Lines
 
 __all__ = ["Elsewhere"]
+
+Begins = Callable[[Slot, Any], Callable[[Value | Failed], None]]  # a call; gives what is called with its outcome
 
 
 class Elsewhere:
@@ -60,14 +63,23 @@ class Elsewhere:
             else:
                 window.settle(slot, outcome)
 
+        begins = self._scripted(node, lambda slot, item: partial(settle, slot, item, next(numbers)))
+
         def pump() -> None:
             if not calls:
                 self.lines.await_values(node.value_edges)
                 calls.append(self.lines.calls.of_item(node))
-            settled_by = lambda slot, item: partial(settle, slot, item, next(numbers))  # noqa: E731
-            call_elsewhere(window, source, pool, calls[0], settled_by, self.lines.blamed_on(node))
+            call_elsewhere(window, source, pool, calls[0], begins, self.lines.blamed_on(node))
 
         return pump
+
+    def _scripted(self, node: Node, begins: Begins) -> Begins:
+        """`begins`, or where a test says in which order the calls are over, what holds them back until then."""
+        script = script_of(self.lines.calls.program.functions.get(node.id))
+        if script is None:
+            return begins
+        held = self.lines.held = self.lines.held or Held()
+        return lambda slot, item: held.begins(script, node, item, begins(slot, item))
 
     def _pulling_thread(self, node: Node, channel: Channel) -> Puller:
         """A generator step that runs in a thread of its own."""

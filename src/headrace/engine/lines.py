@@ -16,6 +16,7 @@ from headrace.engine.calls import Calls, per_item_run
 from headrace.engine.channel import Branch, Channel, express
 from headrace.engine.deadlock import Link
 from headrace.engine.elsewhere import Elsewhere
+from headrace.engine.held import Held
 from headrace.engine.ports import (
     Driver,
     Port,
@@ -73,6 +74,7 @@ class Lines:
         self.counters: dict[Link, itertools.count[int]] = {}
         self.value_waiting: list[Callable[[], object]] = []
         self.elsewhere = Elsewhere(self)
+        self.held: Held | None = None  # in tests: calls that wait to be over
 
     def _make_channel(self, node: Node) -> None:
         links = [(node.id, target, edge.parameter) for target, edge in self.consumers[node.id]]

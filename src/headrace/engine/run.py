@@ -7,7 +7,7 @@ nothing ever waits; several readers run in a fiber each, which starts when the v
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -64,6 +64,7 @@ class Execution:
                 items = list(self._items_in_fibers()) if self._in_fibers else self._listed()
             else:
                 self._compute_values()
+            self._check_script()
         except BaseException as error:
             self.failed_in_output(error)
         self.close()
@@ -116,8 +117,16 @@ class Execution:
         """The run has failed."""
         self.failures.add(error)
 
-    def deadlock(self) -> DeadlockError:
+    def held_back(self) -> Callable[[], None] | None:
+        """What is to be done now that nothing else can go on: in a test, to let a call be over."""
+        return self.lines.held.let_go() if self.lines.held is not None else None
+
+    def stuck(self) -> Exception:
         """The error for a run in which everything waits."""
+        error = self.lines.held.stuck() if self.lines.held is not None else None
+        return error or self._deadlock()
+
+    def _deadlock(self) -> DeadlockError:
         links = {branch: link for link, branch in self.lines.branches.items()}
         return deadlock(self.lines.waits(), links, self.nodes)
 
@@ -185,6 +194,12 @@ class Execution:
             self.missing[id].discard(node.id)
             if not self.missing[id]:
                 self._start(self.unfinished[id])
+
+    def _check_script(self) -> None:
+        """In a test: whether the calls were over in the order that it says."""
+        error = self.lines.held.unmet() if self.lines.held is not None and self.failure is None else None
+        if error is not None:
+            self.fail(error)
 
     def _settled(self) -> bool:
         return self.failure is not None or not self.unfinished

@@ -102,7 +102,7 @@ def read(function: Callable[..., Any], name: str | None = None) -> Callee:
         returns=returns,
         result=item_of(returns) if streams else _awaited(returns),
         streams=streams,
-        is_async=_is_async(plain, returns) or inspect.iscoroutinefunction(function),  # as an AsyncMock says that it is
+        is_async=_is_async(function, returns),
     )
 
 
@@ -148,7 +148,14 @@ def _is_partial(function: Any) -> TypeGuard[functools.partial[Any]]:
 
 
 def _unwrapped(function: Any) -> Any:
+    *_, plain = _layers(function)
+    return plain
+
+
+def _layers(function: Any) -> Iterator[Any]:
+    """A function, what it wraps, what that wraps, and so on."""
     while True:
+        yield function
         if _is_partial(function):
             function = function.func
         elif hasattr(function, "__wrapped__"):
@@ -156,7 +163,8 @@ def _unwrapped(function: Any) -> Any:
         elif not inspect.isroutine(function) and not isinstance(function, type) and callable(function):
             function = type(function).__call__
         else:
-            return getattr(function, "__func__", function)
+            yield getattr(function, "__func__", function)
+            return
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
@@ -176,8 +184,9 @@ def _gives_stream(function: Any, returns: Any) -> bool:
 
 
 def _is_async(function: Any, returns: Any) -> bool:
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        return True
+    for each in _layers(function):  # an AsyncMock says that it is, and its __call__ does not
+        if inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each):
+            return True
     kinds = (abc.AsyncIterator, abc.AsyncIterable, abc.AsyncGenerator, *AWAITABLE)
     return (typing.get_origin(returns) or returns) in kinds
 

@@ -16,15 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from headrace.testing.meter import Meter, Meters
+from headrace.testing.order import CompletionOrder, OrderError
 from headrace.testing.outcome import Outcome
 from headrace.testing.parity import EveryRunner, assert_bound, run_everywhere
 from headrace.testing.runners import RUNNERS, Runner
 
 __all__ = [
     "RUNNERS",
+    "CompletionOrder",
     "EveryRunner",
     "Meter",
     "Meters",
+    "OrderError",
     "Outcome",
     "Runner",
     "assert_bound",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from headrace import Dag, HeadraceError
+from headrace import Dag, HeadraceError, Node
 from headrace.engine.report import Report
 from headrace.graph.values import shown
 from headrace.testing.plain import Json, ordered_text, plain
@@ -31,10 +32,19 @@ class Fixed:
         Where calls overlap, how far they have come when a run ends early depends on the machine, and so does the
         order of results with `ordered=False`.
         """
+        nodes = list(_nodes(dag))
         return cls(
-            order=all(node.ordered for node in dag.nodes) if order is None else order,
-            counts=all(node.executor == "inline" for node in dag.nodes) if counts is None else counts,
+            order=all(node.ordered for node in nodes) if order is None else order,
+            counts=all(node.executor == "inline" for node in nodes) if counts is None else counts,
         )
+
+
+def _nodes(dag: Dag) -> Iterator[Node]:
+    """The nodes of a pipeline, and of those that it runs for each item."""
+    for node in dag.nodes:
+        yield node
+        if node.inner is not None:
+            yield from _nodes(node.inner)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from headrace import ArgumentError, Event, RunEnded, Stream
 from headrace.dsl.flow import Flow
 from headrace.graph.values import shown
+from headrace.testing.order import OrderError
 from headrace.testing.outcome import Fixed, Outcome
 from headrace.testing.plain import differences
 from headrace.testing.runners import RUNNERS, AnyFlow, Runner
@@ -60,7 +61,8 @@ class EveryRunner:
         """What all runners come to. A failure of the run is in the outcome; its `result` raises it.
 
         Raises:
-            AssertionError: two runners come to different outcomes; the message says where they differ.
+            AssertionError: two runners come to different outcomes; the message says where they differ. Or calls cannot
+                be over in the order that the test says.
             ArgumentError: the arguments are not those of the pipeline, or one is an iterator, which only one run
                 could read.
         """
@@ -120,6 +122,8 @@ class EveryRunner:
         result, failure = None, None
         try:
             result = runner.observed(observer, pipeline, args, kwargs)
+        except OrderError:
+            raise
         except Exception as error:
             failure = error
         if not ended:  # it never began

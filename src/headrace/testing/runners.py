@@ -59,12 +59,18 @@ class Runner:
 
 def _apart(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Call `function` where no event loop runs: here, or else in a thread, as in an async test."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _loop_runs():
         return function(*args, **kwargs)
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(contextvars.copy_context().run, function, *args, **kwargs).result()
+
+
+def _loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _sync(pipeline: AnyFlow, /, *args: Any, **kwargs: Any) -> Any:

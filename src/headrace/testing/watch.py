@@ -3,8 +3,9 @@
 A function is wrapped for each node, so nothing is asked of the engine that is being watched. An item counts from the
 moment when its producer is called or resumed for it, until the consumer's code has it.
 
-Not every edge can be seen so: not those into what headrace does itself (zips, batches, lists, the caller), and not
-those into calls that overlap, which have begun a moment before their first line runs.
+Not every edge can be seen so: not those into what headrace does itself (zips, batches, lists, the caller), those into
+calls that overlap, which have begun a moment before their first line runs, those of steps in other processes, and those
+within a pipeline that is mapped over a stream.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, update_wrapper
 from typing import Any
 
 import msgspec
@@ -69,8 +70,10 @@ class Watch:
 
     def wrapped(self, node: Node, function: Function) -> Function:
         """`function`, as it is called for `node`, telling this watch."""
+        if node.executor == "process":  # there is nothing to be seen from here
+            return function
         wrapper = WRAPPERS.get((node.kind, node.executor == "async"))
-        return partial(wrapper, node, function, self) if wrapper else function
+        return update_wrapper(partial(wrapper, node, function, self), function) if wrapper else function
 
     def _sees(self, target: str) -> bool:
         """Whether a node's own code shows when it has an item, and when it wants no more."""
