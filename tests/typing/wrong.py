@@ -20,6 +20,7 @@ from headrace import (
     stream,
     zip_streams,
 )
+from headrace.testing import CompletionOrder, EveryRunner, assert_bound, run_everywhere
 
 
 class Client: ...
@@ -284,3 +285,12 @@ async def runs_async() -> None:
         pass
     for _ in urls.aiter(3):  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
         pass
+
+
+run_everywhere(urls)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+run_everywhere(urls, "3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+run_everywhere(add, 1, 2)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+assert_bound(urls, "3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+EveryRunner(order=False)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+EveryRunner().execute(urls, page=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+CompletionOrder(["a"]).of(3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
