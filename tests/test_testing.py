@@ -46,6 +46,7 @@ def test_public_names_are_these() -> None:
         "OrderError",
         "Outcome",
         "Runner",
+        "ScriptedClock",
         "assert_bound",
         "check_guarantees",
         "run_everywhere",

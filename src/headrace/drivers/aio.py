@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent, greenlet
 
+from headrace.drivers.clock import Clock, RealClock
 from headrace.drivers.runner import Observer, Told, log
-from headrace.drivers.sync import Hub
+from headrace.drivers.sync import Hub, nothing
 from headrace.engine.outcome import Failed, Stopped, Value, capture
 from headrace.engine.run import Execution
 from headrace.graph.dag import Program
@@ -34,18 +35,18 @@ END: Any = object()
 LONG = 0.1  # seconds for which a step may hold the loop without a warning
 
 
-async def run(program: Program, arguments: Mapping[str, Any]) -> Any:
+async def run(program: Program, arguments: Mapping[str, Any], clock: Clock | None = None) -> Any:
     """The result of one run."""
-    inside = Inside(program, arguments, counting=False)
+    inside = Inside(program, arguments, counting=False, clock=clock)
     try:
         return await inside.do(inside.execution.result)
     finally:
         inside.leave()
 
 
-async def iterate(program: Program, arguments: Mapping[str, Any]) -> AsyncIterator[Any]:
+async def iterate(program: Program, arguments: Mapping[str, Any], clock: Clock | None = None) -> AsyncIterator[Any]:
     """The items of one run, as they are asked for."""
-    inside = Inside(program, arguments, counting=False)
+    inside = Inside(program, arguments, counting=False, clock=clock)
     execution = inside.execution
     try:
         stage = await inside.do(execution.native_stage)
@@ -73,9 +74,11 @@ async def iterate(program: Program, arguments: Mapping[str, Any]) -> AsyncIterat
         inside.leave()
 
 
-async def observed(program: Program, arguments: Mapping[str, Any], observers: Sequence[Observer]) -> tuple[Any, Report]:
+async def observed(
+    program: Program, arguments: Mapping[str, Any], observers: Sequence[Observer], clock: Clock | None
+) -> tuple[Any, Report]:
     """The result of one run, and its counts; observers hear of both."""
-    inside = Inside(program, arguments, counting=True)
+    inside = Inside(program, arguments, counting=True, clock=clock)
     told = Told(inside.execution, observers)
     try:
         result = await inside.do(inside.execution.result)
@@ -88,9 +91,9 @@ async def observed(program: Program, arguments: Mapping[str, Any], observers: Se
 class Inside:
     """The run's own greenlet in the caller's task: does one job after the other, and is awaited from outside."""
 
-    def __init__(self, program: Program, arguments: Mapping[str, Any], counting: bool) -> None:
+    def __init__(self, program: Program, arguments: Mapping[str, Any], counting: bool, clock: Clock | None) -> None:
         self.mail = LoopMail()
-        self.hub = AsyncHub(self.mail)
+        self.hub = AsyncHub(self.mail, clock)
         self.execution = self.hub.run = Execution(program, arguments, self.hub, counting)
         self.job: Callable[[], Any] = lambda: None
         self.outcome: Value | Failed | None = None
@@ -168,6 +171,14 @@ class LoopMail:
             self._step_outside()
         return self.messages.popleft()
 
+    def within(self, seconds: float) -> Callable[[], None]:
+        """The next message; or, after so many seconds, one that says nothing."""
+        alarm = self.loop.call_later(seconds, self._put, nothing)
+        try:
+            return self.get()
+        finally:
+            alarm.cancel()
+
     def empty(self) -> bool:
         """Whether there is none."""
         return not self.messages
@@ -217,22 +228,48 @@ class NearLoop:
         function(*arguments)
 
 
+class Holding:
+    """A mailbox for what works outside of a loop whose time is scripted: meanwhile, that time stands still."""
+
+    def __init__(self, hub: Hub, hold: Callable[[int], None]) -> None:
+        self.hub = hub
+        self.post = hub.post
+        self.hold = hold
+
+    def expect(self, messages: int) -> None:
+        """So many more messages will come."""
+        self.hub.expect(messages)
+        self.hold(messages)
+
+
 class AsyncHub(Hub):
-    """A hub whose mail comes through the caller's event loop."""
+    """A hub whose mail comes through the caller's event loop. Its time is the loop's, if it has no clock of its own."""
 
     near = True
 
-    def __init__(self, mail: LoopMail) -> None:
-        super().__init__()
+    def __init__(self, mail: LoopMail, clock: Clock | None) -> None:
+        super().__init__(clock)
+        loop_clock: Clock | None = getattr(mail.loop, "clock", None)
+        if clock is None or clock is loop_clock:
+            self.given_clock, self.clock = loop_clock, RealClock(mail.loop.time)
         self.mail = mail
         self.near_loop = NearLoop(mail)
+        hold = getattr(mail.loop, "hold", None)
+        if hold is not None:
+            self.far = Holding(self, hold)
+
+    def give_way(self) -> bool:
+        """Let everyone else go on who can, in the loop too, and come back without waiting."""
+        if self.expected:
+            self.near_loop.mail.turn()
+        return super().give_way()
 
     def interrupt(self, error: BaseException) -> None:
         """The caller wants no more: stop the run, from the root."""
         if self.run is not None:
             self.run.fail(error)
         self.ready.appendleft(self.root)
-        self.mail.put(lambda: None)
+        self.mail.put(nothing)
 
     def _loop(self) -> Loop:
         return self.near_loop

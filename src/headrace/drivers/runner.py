@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from headrace.drivers.clock import Clock
 from headrace.drivers.sync import Hub
 from headrace.engine.counts import report
 from headrace.engine.events import Event, RunEnded, RunStarted
@@ -13,34 +16,43 @@ from headrace.engine.report import Report
 from headrace.engine.run import Execution
 from headrace.graph.dag import Program
 
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    NewLoop = Callable[[], AbstractEventLoop]
+
 __all__ = ["Observer", "Told", "iterate", "observed", "run"]
 
 Observer = Callable[[Event], object]
 log = logging.getLogger("headrace")
 
 
-def run(program: Program, arguments: Mapping[str, Any]) -> Any:
+def run(program: Program, arguments: Mapping[str, Any], clock: Clock | None = None) -> Any:
     """The result of one run, as fast as it goes."""
-    if _wants_loop(program):
-        from headrace.drivers import aio
+    in_loop = _own_loop(program, clock)
+    if in_loop is None:
+        return _new_run(program, arguments, counting=False, clock=clock).result()
+    from headrace.drivers import aio
 
-        return _in_loop(aio.run(program, arguments))
-    return _new_run(program, arguments, counting=False).result()
+    return in_loop(aio.run(program, arguments, clock))
 
 
-def iterate(program: Program, arguments: Mapping[str, Any]) -> Iterator[Any]:
+def iterate(program: Program, arguments: Mapping[str, Any], clock: Clock | None = None) -> Iterator[Any]:
     """The items of one run, as they are asked for."""
-    return _new_run(program, arguments, counting=False).items()
+    return _new_run(program, arguments, counting=False, clock=clock).items()
 
 
-def observed(program: Program, arguments: Mapping[str, Any], observers: Sequence[Observer]) -> tuple[Any, Report]:
+def observed(
+    program: Program, arguments: Mapping[str, Any], observers: Sequence[Observer], clock: Clock | None
+) -> tuple[Any, Report]:
     """The result of one run, and its counts; observers hear of both."""
-    if _wants_loop(program):
+    in_loop = _own_loop(program, clock)
+    if in_loop is not None:
         from headrace.drivers import aio
 
-        observed_run: tuple[Any, Report] = _in_loop(aio.observed(program, arguments, observers))
+        observed_run: tuple[Any, Report] = in_loop(aio.observed(program, arguments, observers, clock))
         return observed_run
-    execution = _new_run(program, arguments, counting=True)
+    execution = _new_run(program, arguments, counting=True, clock=clock)
     told = Told(execution, observers)
     try:
         result = execution.result()
@@ -49,30 +61,40 @@ def observed(program: Program, arguments: Mapping[str, Any], observers: Sequence
     return result, counts
 
 
-def _wants_loop(program: Program) -> bool:
-    """Whether there are async steps, and no loop runs in this thread: then the run has one of its own here.
+def _own_loop(program: Program, clock: Clock | None) -> Callable[[Coroutine[Any, Any, Any]], Any] | None:
+    """What runs a coroutine, if the run has an event loop of its own: with async steps, where no loop runs yet.
 
-    Where a loop does run, the async steps run in the loop of another thread.
+    Where one does run, the async steps run in the loop of another thread. Scripted time is kept by a single loop, so
+    then all of the run is in that thread.
     """
     if all(stage.executor != "async" for stage in program.dag.stages):
-        return False
+        return None
     import asyncio
 
+    new_loop = None if clock is None else clock.new_loop
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return True
-    return False
+        return partial(_in_loop, new_loop)
+    return None if new_loop is None else partial(_in_thread, new_loop)
 
 
-def _in_loop(work: Coroutine[Any, Any, Any]) -> Any:
+def _in_loop(new_loop: NewLoop | None, work: Coroutine[Any, Any, Any]) -> Any:
     import asyncio
 
-    return asyncio.run(work)
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(work)
 
 
-def _new_run(program: Program, arguments: Mapping[str, Any], counting: bool) -> Execution:
-    hub = Hub()
+def _in_thread(new_loop: NewLoop, work: Coroutine[Any, Any, Any]) -> Any:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1, "headrace run") as thread:
+        return thread.submit(contextvars.copy_context().run, _in_loop, new_loop, work).result()
+
+
+def _new_run(program: Program, arguments: Mapping[str, Any], counting: bool, clock: Clock | None = None) -> Execution:
+    hub = Hub(clock)
     hub.run = execution = Execution(program, arguments, hub, counting)
     return execution
 

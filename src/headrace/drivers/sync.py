@@ -1,21 +1,23 @@
 """The sync driver: everything on the caller's thread, in greenlets where something has to wait.
 
 A fiber that must wait switches straight to the next one that can go on. When none can, the driver looks into its
-mailbox: if a thread is at work for the run, it blocks until that thread has something to say; if none is, every stage
-waits for another, and that is a deadlock, known at once.
+mailbox: if a thread is at work for the run, it blocks until that thread has something to say; if a timer is set, until
+then at most; if there is neither, every stage waits for another, and that is a deadlock, known at once.
 """
 
 from __future__ import annotations
 
 import contextvars
+import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from greenlet import getcurrent, greenlet
 
+from headrace.drivers.clock import Clock, RealClock, Timer, Timers
 from headrace.drivers.pools import GeneratorThread, ThreadPool
 from headrace.drivers.pulled import Pulled
 from headrace.engine.outcome import Outcome, Stopped
@@ -23,6 +25,7 @@ from headrace.errors import WorkerError
 
 if TYPE_CHECKING:
     from headrace.drivers.processes import ProcessPool, Workers
+    from headrace.drivers.pulled import Mailbox
     from headrace.drivers.tasks import Loop, LoopThread, TaskPool
     from headrace.engine.ports import Open
     from headrace.engine.run import Execution
@@ -106,9 +109,28 @@ class Mail(Protocol):
         """The next message; waits for it."""
         ...
 
+    def within(self, seconds: float) -> Callable[[], None]:
+        """The next message; or, after so many seconds, one that says nothing."""
+        ...
+
     def empty(self) -> bool:
         """Whether there is none."""
         ...
+
+
+class ThreadMail(SimpleQueue[Callable[[], None]]):
+    """Mail from threads."""
+
+    def within(self, seconds: float) -> Callable[[], None]:
+        """The next message; or, after so many seconds, one that says nothing."""
+        try:
+            return self.get(timeout=min(seconds, threading.TIMEOUT_MAX))
+        except Empty:
+            return nothing
+
+
+def nothing() -> None:
+    """A message that says nothing."""
 
 
 class Wake(partial[None]):
@@ -122,13 +144,17 @@ class Hub:
 
     near = False  # tasks run in the thread of a loop of their own
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.given_clock = clock
+        self.clock = clock or RealClock()
+        self.timers = Timers()
         self.root = getcurrent()
         self.nursery = self.root
         self.context: contextvars.Context | None = None
         self.ready: deque[greenlet] = deque()
         self.fibers: dict[Fiber, None] = {}
-        self.mail: Mail = SimpleQueue()
+        self.mail: Mail = ThreadMail()
+        self.far: Mailbox = self  # for what works outside of the run's thread and its loop
         self.expected = 0
         self.threads: list[ThreadPool | GeneratorThread | Workers] = []
         self.pools: list[ThreadPool | TaskPool | Workers] = []
@@ -136,7 +162,7 @@ class Hub:
         self.pulled: list[Pulled] = []
         self.loop: LoopThread | None = None
         self.reader: Fiber | None = None  # of the mail
-        self.letter: Callable[[], None] | None = None
+        self.letter: Callable[[], object] | None = None
         self.closing = False
         self.run: Execution | None = None
 
@@ -189,9 +215,7 @@ class Hub:
 
     def waiter(self, waiting: list[Callable[[], object]], reason: object) -> Callable[[], None]:
         """For the fiber that calls this: a function that does that same wait, again and again."""
-        me = getcurrent()
-        if me not in self.fibers and me is not self.root:  # killed, and waiting again in a `finally`
-            raise Stopped
+        me = self._me()
         ready, run = self.ready, self.run if me is self.root else None
         wake = Wake(ready.append, me)
         wake.reason = reason
@@ -206,6 +230,57 @@ class Hub:
                 raise Stopped
 
         return wait
+
+    def wait_any(self, places: Iterable[tuple[list[Callable[[], object]], object]], until: float | None = None) -> None:
+        """Leave a wake-up call, with a reason, in each of these lists, and wait for the first; at most `until`."""
+        me = self._me()
+        left = []
+        for waiting, reason in places:
+            wake = Wake(self.ready.append, me)
+            wake.reason = reason
+            waiting.append(wake)
+            left.append((waiting, wake))
+        timer = None if until is None else self.timer(until, partial(self.ready.append, me))
+        try:
+            self._switch()
+        finally:
+            for waiting, wake in left:
+                if wake in waiting:  # it must not wake this fiber out of what it waits for next
+                    waiting.remove(wake)
+            if timer is not None:
+                timer.cancel()
+        self._back(me)
+
+    def give_way(self) -> bool:
+        """Let everyone else go on who can, and come back without waiting. Tells whether there was anyone."""
+        me, letter = self._me(), self._letter_at_hand()
+        if letter is None and not self.ready:
+            return False
+        while letter is not None:
+            self._read(letter)
+            letter = self._letter_at_hand()
+        self.ready.append(me)
+        self._switch()
+        self._back(me)
+        return True
+
+    def timer(self, when: float, call: Callable[[], object]) -> Timer:
+        """Have `call` called in the run's own thread when it is `when` on the clock, unless it is cancelled before."""
+        return self.timers.add(when, call)
+
+    def _me(self) -> greenlet:
+        """The fiber that is about to wait."""
+        me = getcurrent()
+        if me not in self.fibers and me is not self.root:  # killed, and waiting again in a `finally`
+            raise Stopped
+        return me
+
+    def _back(self, me: greenlet) -> None:
+        """The fiber goes on, unless it is the run's caller and the run has failed."""
+        while me in self.ready:  # woken by several, or the root, which is switched to when any fiber ends
+            self.ready.remove(me)
+        if me is self.root and self.run is not None and self.run.failure is not None:
+            raise Stopped
 
     def run_until(self, done: Callable[[], bool]) -> None:
         """Let fibers take turns until `done`."""
@@ -225,9 +300,9 @@ class Hub:
             self._idle()
 
     def _idle(self) -> None:
-        """No fiber can go on until a thread has something to say."""
+        """No fiber can go on until a thread has something to say, or it is time for something."""
         while not self.ready and not self.closing:
-            letter = self.mail.get() if self.expected else self._held_back()
+            letter = self.mail.get() if self.expected and not self.timers.waiting else self._next_letter()
             if letter is None:
                 self._locked()
                 return
@@ -236,11 +311,33 @@ class Hub:
             raise Stopped
         self.ready.popleft().switch()
 
+    def _next_letter(self) -> Callable[[], object] | None:
+        """What is to be done next, with nothing under way or with timers set; None if there is nothing to come."""
+        letter = self._letter_at_hand()
+        if letter is None and not self.expected:
+            letter = self._held_back()
+        if letter is None and self.timers.waiting:
+            letter = self._letter_in_time(self.timers.waiting[0].when)
+        return letter
+
+    def _letter_at_hand(self) -> Callable[[], object] | None:
+        """What is to be done by now, or a message that has come."""
+        due = self.timers.due(self.clock.now()) if self.timers.waiting else None
+        return due if due is not None or self.mail.empty() else self.mail.get()
+
+    def _letter_in_time(self, when: float) -> Callable[[], object]:
+        """The next message, or nothing if it is `when` before."""
+        seconds = self.clock.until(when, idle=not self.expected, look_again=self._look_again)
+        return self.mail.get() if seconds is None else self.mail.within(seconds)
+
+    def _look_again(self) -> None:
+        self.mail.put(nothing)
+
     def _held_back(self) -> Callable[[], None] | None:
         """In a test: what was put off until nothing else can go on."""
         return self.run.held_back() if self.run is not None else None
 
-    def _read(self, letter: Callable[[], None]) -> None:
+    def _read(self, letter: Callable[[], object]) -> None:
         """Do what a message says, in a fiber for that: it may close what the fiber that idles is in the middle of."""
         if self.reader is None or self.reader.dead:
             self.reader = self.spawn(self._read_on)
@@ -276,7 +373,7 @@ class Hub:
 
         runs = aio if in_task else runner
         run: Callable[..., Any] = runs.iterate if program.dag.returns == "stream" else runs.run
-        return run(program, arguments)
+        return run(program, arguments, self.given_clock)
 
     def expect(self, messages: int) -> None:
         """So many more messages will come without anything else happening first."""
@@ -292,7 +389,7 @@ class Hub:
             return tasks
         if node.executor == "process":
             return self._workers(node).pool(node)
-        pool = ThreadPool(self, node.name)
+        pool = ThreadPool(self.far, node.name)
         self.pools.append(pool)
         self.threads.append(pool)
         return pool
@@ -308,7 +405,7 @@ class Hub:
         in_task: bool,
     ) -> Pulled:
         """A thread for one generator, or a task for one async stage."""
-        pulled = Pulled(self, Server(self), done, heard, failed)
+        pulled = Pulled(self if in_task else self.far, Server(self), done, heard, failed)
         self.pulled.append(pulled)
         if in_task:
             from headrace.drivers.tasks import GeneratorTask
@@ -329,7 +426,7 @@ class Hub:
                     f"{node}: executor='process' needs '{error.name}', which is not installed; "
                     "pip install 'headrace[process]'"
                 ) from None
-            self.workers = workers = Workers(self)
+            self.workers = workers = Workers(self.far)
             self.pools.append(workers)
             self.threads.append(workers)
         return self.workers

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 from headrace.dsl.flow import Flow
 
 if TYPE_CHECKING:
+    from headrace.drivers.clock import Clock
     from headrace.drivers.runner import Observer
     from headrace.dsl.stream import Stream
     from headrace.engine.report import Report
@@ -44,6 +45,7 @@ class SyncRunner:
     Args:
         observers: Functions that are called with each event: `RunStarted`, then `RunEnded`. One that raises is
             logged and not called again; the run goes on.
+        clock: What time-outs are measured with; by default real time. For tests: `headrace.testing.ScriptedClock`.
 
     >>> from headrace import RunEnded, SyncRunner, step
     >>> events = []
@@ -53,8 +55,9 @@ class SyncRunner:
     ['RunStarted', 'RunEnded']
     """
 
-    def __init__(self, *, observers: Iterable[Observer] = ()) -> None:
+    def __init__(self, *, observers: Iterable[Observer] = (), clock: Clock | None = None) -> None:
         self.observers = tuple(observers)
+        self.clock = clock
 
     @overload
     def execute(self, pipeline: Flow[P, Stream[T]], /, *args: P.args, **kwargs: P.kwargs) -> Run[list[T]]: ...
@@ -67,7 +70,7 @@ class SyncRunner:
         """
         from headrace.drivers.runner import observed
 
-        result, report = observed(pipeline._program, pipeline._bind(args, kwargs), self.observers)
+        result, report = observed(pipeline._program, pipeline._bind(args, kwargs), self.observers, self.clock)
         return Run(result, report)
 
 
@@ -83,8 +86,9 @@ class AsyncRunner:
     'hello, you'
     """
 
-    def __init__(self, *, observers: Iterable[Observer] = ()) -> None:
+    def __init__(self, *, observers: Iterable[Observer] = (), clock: Clock | None = None) -> None:
         self.observers = tuple(observers)
+        self.clock = clock
 
     @overload
     def execute(
@@ -102,5 +106,5 @@ class AsyncRunner:
     async def _executed(self, program: Program, arguments: dict[str, Any]) -> Run[Any]:
         from headrace.drivers.aio import observed
 
-        result, report = await observed(program, arguments, self.observers)
+        result, report = await observed(program, arguments, self.observers, self.clock)
         return Run(result, report)

@@ -9,7 +9,7 @@ is handed over, and nothing runs that nobody waits for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from headrace.engine.channel import Branch, Channel
@@ -18,12 +18,14 @@ from headrace.engine.window import Slot, Window
 from headrace.graph.dag import Node, Program
 
 __all__ = [
+    "Clock",
     "Driver",
     "Fiber",
     "LateTap",
     "Pool",
     "Port",
     "Puller",
+    "Timer",
     "call_elsewhere",
     "fill",
     "receive",
@@ -75,10 +77,31 @@ class Puller(Protocol):
         ...
 
 
+class Clock(Protocol):
+    """What the engine asks for the time."""
+
+    def now(self) -> float:
+        """The time in seconds, since a moment that does not change."""
+        ...
+
+
+class Timer(Protocol):
+    """Something to be done at a time."""
+
+    def cancel(self) -> None:
+        """It is not to be done any more."""
+        ...
+
+
 class Driver(Protocol):
     """Whoever waits. The engine itself never does."""
 
     near: bool  # whether tasks run in the run's own thread
+
+    @property
+    def clock(self) -> Clock:
+        """What the times below are measured with."""
+        ...
 
     def begin(self) -> None:
         """The run begins, here and now."""
@@ -90,6 +113,21 @@ class Driver(Protocol):
 
     def waiter(self, waiting: list[Callable[[], object]], reason: object) -> Callable[[], None]:
         """For the fiber that calls this: a function that does that same wait, again and again."""
+        ...
+
+    def wait_any(self, places: Iterable[tuple[list[Callable[[], object]], object]], until: float | None = None) -> None:
+        """Leave a wake-up call, with a reason, in each of these lists, and wait for the first; at most `until`.
+
+        May return early.
+        """
+        ...
+
+    def give_way(self) -> bool:
+        """Let everyone else go on who can, and come back without waiting. Tells whether there was anyone."""
+        ...
+
+    def timer(self, when: float, call: Callable[[], object]) -> Timer:
+        """Have `call` called in the run's own thread when it is `when` on the clock, unless it is cancelled before."""
         ...
 
     def spawn(self, function: Callable[[], None]) -> Fiber:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from headrace.testing.clock import ScriptedClock
 from headrace.testing.meter import Meter, Meters
 from headrace.testing.order import CompletionOrder, OrderError
 from headrace.testing.outcome import Outcome
@@ -30,6 +31,7 @@ __all__ = [
     "OrderError",
     "Outcome",
     "Runner",
+    "ScriptedClock",
     "assert_bound",
     "check_guarantees",
     "run_everywhere",
