@@ -32,7 +32,7 @@ def deadlock(reasons: Iterable[object], links: Mapping[Branch, Link], nodes: Map
 
 
 def _held_back(channel: Channel, links: Mapping[Branch, Link], nodes: Mapping[str, Node]) -> list[str]:
-    if channel.room():
+    if not _is_full(channel):
         return []
     return [
         f"{_step(nodes[links[branch][0]])} is held back: its edge to {_reader(links[branch][1], nodes)} is full "
@@ -42,9 +42,14 @@ def _held_back(channel: Channel, links: Mapping[Branch, Link], nodes: Mapping[st
 
 
 def _fix(channel: Channel, producer: Node) -> list[str]:
-    if channel.ended is not None or channel.room():
+    if not _is_full(channel):
         return []
     return [f"max_in_flight={channel.capacity + 1} on {_step(producer)}"]
+
+
+def _is_full(channel: Channel) -> bool:
+    """Whether the producer is not asked. One that is being asked waits for something itself."""
+    return channel.ended is None and not channel.asking and not channel.room()
 
 
 def _reader(id: str, nodes: Mapping[str, Node]) -> str:
