@@ -265,6 +265,30 @@ DIAMOND = Case(
 )
 
 
+@pipeline
+def sinks(count: int) -> tuple[list[int], list[int]]:
+    found = source(count)
+    return found.map(plus_one).collect(), found.map(doubled).collect()
+
+
+def lists_in_one_loop(count: int) -> tuple[list[int], list[int]]:
+    left: list[int] = []
+    right: list[int] = []
+    for number in numbers(count):
+        left.append(plus_one(number))
+        right.append(doubled(number))
+    return left, right
+
+
+SINKS = Case(
+    "per-item sinks",
+    Contender("by hand: one loop", lists_in_one_loop),
+    (Contender("headrace", sinks.run, target=1.5),),
+    items=100_000,
+    right=lambda count, result: tuple(map(len, result)) == (count, count),
+)
+
+
 # -- blocking calls in threads -----------------------------------------------------------------------------
 
 
@@ -583,6 +607,7 @@ CASES = (
     FAN_OUT,
     LONG_FAN_OUT,
     DIAMOND,
+    SINKS,
     CALLS,
     UNEVEN_CALLS,
     COMPUTING,

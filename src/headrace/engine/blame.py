@@ -78,10 +78,13 @@ class Blame:
 
     def _below(self, node: Node) -> Iterator[Node]:
         """The nearest generators upstream; what has no code of its own is looked through."""
-        stack = [edge.source for edge in reversed(node.stream_edges)]
+        stack, seen = [node], {node.id}
         while stack:
-            below = self.nodes[stack.pop()]
-            if below.id in self.codes:
+            below = stack.pop()
+            if below is not node and below.id in self.codes:
                 yield below
-            else:
-                stack += [edge.source for edge in reversed(below.stream_edges)]
+                continue
+            for edge in reversed(below.stream_edges):
+                if edge.source not in seen:
+                    seen.add(edge.source)
+                    stack.append(self.nodes[edge.source])

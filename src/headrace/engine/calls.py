@@ -15,6 +15,7 @@ from typing import Any
 from headrace.engine.blame import Blame
 from headrace.engine.fuse import MAX_NESTED, fuse
 from headrace.engine.outcome import travelling
+from headrace.engine.weave import SOURCE, Thread, weave
 from headrace.errors import LengthError, OptionError
 from headrace.graph.dag import Constant, Node, Program
 from headrace.graph.stages import PER_ITEM
@@ -80,6 +81,31 @@ class Calls:
         kinds = [f"await {node.kind}" if node.executor == "async" else node.kind for node in nodes]
         functions = [self.of_item(node) for node in nodes]
         return fuse(items, kinds, functions, _Tally(self, nodes), collect=collect, in_task=in_task)
+
+    def woven(self, nodes: Sequence[Node], items: Iterator[Any], kept: Sequence[list[Any]] = ()) -> Any:
+        """One generator for nodes that all see each of `items`; or, with lists for what they collect, all of it now."""
+        places = {node.id: place for place, node in enumerate(nodes)}
+        threads = [
+            Thread(node.kind, tuple(places.get(edge.source, SOURCE) for edge in node.stream_edges)) for node in nodes
+        ]
+        functions = [self.of_item(node) if node.kind == "map" else None for node in nodes]
+        return weave(items, threads, functions, _WovenTally(self, nodes), kept)
+
+    def woven_values(self, nodes: Sequence[Node], items: Iterator[Any]) -> dict[str, Any]:
+        """What nodes collect that all see each of `items`."""
+        kept: dict[str, list[Any]] = {node.id: [] for node in nodes if node.kind == "collect"}
+        self.woven(nodes, items, list(kept.values()))
+        values = {node.id: self._made(node, kept[node.id]) for node in nodes if node.kind == "collect"}
+        return values | {node.id: None for node in nodes if node.kind == "drain"}
+
+    def _made(self, node: Node, items: list[Any]) -> Any:
+        if node.function is None:
+            return items
+        try:
+            return self.collector(node)(items)
+        except BaseException as error:
+            self.blame.step(error, node)
+            raise
 
     async def value_in_task(self, node: Node, streams: AsyncStreams) -> Any:
         """What a value node gives whose stage runs in a task."""
@@ -189,6 +215,24 @@ class _Tally:
     def failed(self, error: BaseException, index: int, numbers: Sequence[int]) -> BaseException:
         error = travelling(error)
         self.calls.blame.step(error, self.nodes[index], numbers[index])
+        return error
+
+
+class _WovenTally:
+    """Hears from one woven loop."""
+
+    def __init__(self, calls: Calls, nodes: Sequence[Node]) -> None:
+        self.calls = calls
+        self.nodes = nodes
+
+    def counted(self, count: int, failed_at: int | None) -> None:
+        last = len(self.nodes) if failed_at is None else failed_at
+        for place, node in enumerate(self.nodes):
+            self.calls.tallies[node.id] = (count - (place > last), count - (place >= last))
+
+    def blamed(self, error: BaseException, place: int, count: int) -> BaseException:
+        error = travelling(error)
+        self.calls.blame.step(error, self.nodes[place], count)
         return error
 
 

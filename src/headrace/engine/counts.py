@@ -58,4 +58,4 @@ def _items_out(node: Node, edges: list[EdgeReport], values: Collection[str], lin
         return int(node.id in values)
     if node.id in lines.channels:
         return lines.channels[node.id].produced
-    return sum(edge.taken for edge in edges if edge.source == node.id)
+    return max((edge.taken for edge in edges if edge.source == node.id), default=0)

@@ -57,6 +57,7 @@ class Lines:
         self.counting = counting
         self.calls = Calls(program, values, blame, driver.inner)
         self.stages: dict[str, Stage] = {stage.nodes[-1]: stage for stage in self.dag.stages}
+        self.woven = {group[0]: [self.nodes[id] for id in group] for stage in self.dag.stages for group in stage.woven}
         self.ends = {id: stage.nodes[-1] for stage in self.dag.stages for id in stage.nodes}
         self.consumers = self.dag.consumers()
         if self.dag.returns == "stream":
@@ -124,11 +125,17 @@ class Lines:
             return items
         return self._collected(nodes, "", _to_caller(output))
 
-    def result(self, node: Node) -> Any:
-        """Run the stage that ends in the value `node`, here and now."""
+    def results(self, node: Node) -> dict[str, Any]:
+        """Run the stage that ends in the value `node`, here and now; gives all of its values."""
         stage = self.stages[node.id]
         nodes = [self.nodes[id] for id in stage.nodes]
         self._open_above([edge.source for edge in nodes[0].stream_edges])
+        if stage.woven and stage.woven[-1][-1] == node.id:
+            group = self.woven[stage.woven[-1][0]]
+            return self.calls.woven_values(group, self._composed(nodes[: -len(group)]))
+        return {node.id: self._result(node, stage, nodes)}
+
+    def _result(self, node: Node, stage: Stage, nodes: list[Node]) -> Any:
         if stage.executor == "async":
             return self.elsewhere.result_in_task(nodes[:-1], node)
         if stage.executor in ("thread", "process"):
@@ -140,7 +147,9 @@ class Lines:
 
     def _collected(self, nodes: list[Node], target: str, edge: Edge) -> list[Any]:
         """All that a line of nodes gives; if it ends in per-item steps, straight from their loop."""
-        run = per_item_run(nodes[::-1])[::-1]
+        woven = self.stages[self.ends[nodes[0].id]].woven
+        tail = nodes[nodes.index(self.nodes[woven[-1][-1]]) + 1 :] if woven else nodes
+        run = per_item_run(tail[::-1])[::-1]
         if not run:
             return list(self._counted(self._composed(nodes), target, edge))
         before = nodes[: -len(run)]
@@ -208,7 +217,14 @@ class Lines:
         """One iterator through all of the nodes."""
         items: Iterator[Any] | None = None
         while nodes:
-            run = per_item_run(nodes) or nodes[:1]
+            run: Sequence[Node] = self.woven.get(nodes[0].id, ())
+            if run:
+                assert items is not None
+                made = items = self.calls.woven(run, items)
+                self.generators.update(dict.fromkeys((node.id for node in run), made))
+                nodes = nodes[len(run) :]
+                continue
+            run = per_item_run(self._plain(nodes)) or nodes[:1]
             streams = self.streams(run[0], items)
             if run[0].kind in PER_ITEM:
                 made = self.calls.loop(run, streams[run[0].stream_edges[0].parameter])
@@ -219,6 +235,10 @@ class Lines:
             nodes = nodes[len(run) :]
         assert items is not None
         return items
+
+    def _plain(self, nodes: Iterable[Node]) -> list[Node]:
+        """Those at the front that are not woven."""
+        return list(itertools.takewhile(lambda node: node.id not in self.woven, nodes))
 
     def streams(self, node: Node, items: Iterator[Any] | None) -> dict[str, Iterator[Any]]:
         """What the node reads: `items` of the node before it in its stage, or else other stages."""
@@ -241,14 +261,14 @@ class Lines:
     def _waits_here_only(self, id: str) -> bool:
         """Whether the fiber in which this node runs can wait for nothing but what the node itself reads."""
         while id:
-            node = self.nodes[id]
-            if len(node.stream_edges) > 1 or node.executor != "inline":
+            stage = self.stages[self.ends[id]]
+            if len(self.nodes[stage.nodes[0]].stream_edges) > 1 or stage.executor != "inline":
                 return False
-            if node.gives == "value":
+            if stage.handoff == "value":
                 return True
-            if self.ends[id] == id and self.stages[id].handoff == "channel":
+            if stage.handoff == "channel":
                 return False
-            [(id, _)] = self.consumers[id]
+            [(id, _)] = self.consumers[stage.nodes[-1]]
         return True
 
     def early_end_matters(self, node: Node) -> bool:
@@ -257,12 +277,14 @@ class Lines:
 
     def may_wait(self, edge: Edge) -> bool:
         """Whether reading `edge` may have to wait for something that other code must do first."""
-        stack = [edge]
+        stack, seen = [edge.source], {edge.source}
         while stack:
-            source = stack.pop().source
+            source = stack.pop()
             if source in self.channels or source in self.deferred:
                 return True
-            stack += self.nodes[source].stream_edges
+            above = {edge.source for edge in self.nodes[source].stream_edges} - seen
+            stack += above
+            seen |= above
         return False
 
     def _closing_inputs(self, node: Node, items: Iterator[Any]) -> Iterator[Any]:
@@ -302,8 +324,12 @@ class Lines:
     def close_inputs(self, node: Node) -> None:
         """Close what only `node` reads: its own branches, and the generators behind them, consumers first."""
         stack = [(node.id, edge) for edge in reversed(node.stream_edges)]
+        seen: set[tuple[str, Edge]] = set()
         while stack:
             target, edge = stack.pop()
+            if (target, edge) in seen:
+                continue
+            seen.add((target, edge))
             branch = self.branches.get((edge.source, target, edge.parameter))
             if branch is not None:
                 branch.close()

@@ -157,14 +157,19 @@ class Execution:
         self.driver.run_until(self._settled)
 
     def _finish_in_turn(self) -> None:
-        for node in list(self.unfinished.values()):
-            if self.failure is None:
-                self._finish(node)
+        waiting = list(self.unfinished.values())
+        while waiting and self.failure is None:
+            place = next(place for place, node in enumerate(waiting) if not self._missing(node.id))
+            self._finish(waiting.pop(place))
+
+    def _missing(self, id: str) -> set[str]:
+        """The values that the stage which ends in `id` still needs."""
+        edges = [edge for member in self.stages[id].nodes for edge in self.nodes[member].value_edges]
+        return {edge.source for edge in edges} - self.values.keys()
 
     def _start_fibers(self) -> None:
         for id in self.unfinished:
-            edges = [edge for member in self.stages[id].nodes for edge in self.nodes[member].value_edges]
-            self.missing[id] = {edge.source for edge in edges} - self.values.keys()
+            self.missing[id] = self._missing(id)
         for node in list(self.unfinished.values()):
             if not self.missing[node.id]:
                 self._start(node)
@@ -175,7 +180,7 @@ class Execution:
     def _finish(self, node: Node) -> None:
         """Compute the value of `node`, and close what it leaves unread."""
         try:
-            self.values[node.id] = self.lines.result(node)
+            self.values.update(self.lines.results(node))
         except Stopped:
             return
         except BaseException as raised:
@@ -185,13 +190,13 @@ class Execution:
         self.lines.close_inputs(node)
         del self.unfinished[node.id]
         if self.failure is None:
-            self._announce(node)
+            self._announce(set(self.stages[node.id].nodes))
 
-    def _announce(self, node: Node) -> None:
-        """Wake whoever waits for the value of `node`."""
+    def _announce(self, found: set[str]) -> None:
+        """Wake whoever waits for one of these values."""
         self.lines.wake_for_value()
-        for id in [id for id, values in self.missing.items() if node.id in values]:
-            self.missing[id].discard(node.id)
+        for id in [id for id, values in self.missing.items() if not values.isdisjoint(found)]:
+            self.missing[id] -= found
             if not self.missing[id]:
                 self._start(self.unfinished[id])
 

@@ -14,7 +14,7 @@ import msgspec
 
 from headrace.errors import WiringError
 from headrace.graph.check import check
-from headrace.graph.dag import Constant, Dag, Edge, Node, Program
+from headrace.graph.dag import Constant, Dag, Edge, Node, Program, Stage
 from headrace.graph.draft import Draft, Given, Recording
 from headrace.graph.hints import describe
 from headrace.graph.stages import cut
@@ -30,13 +30,14 @@ def compile_recording(recording: Recording) -> Program:
     """
     drafts = _ordered(_with_drains(_by_id(recording), recording.outputs))
     check(drafts)
-    nodes = _with_stages(_frozen(drafts), recording)
+    nodes = _frozen(drafts)
+    stages = cut(nodes, recording.outputs if recording.returns == "stream" else ())
     dag = Dag(
         name=recording.name,
         returns=recording.returns,
         outputs=recording.outputs,
-        nodes=tuple(nodes),
-        stages=cut(nodes, _read_by_caller(nodes, recording)),
+        nodes=_with_stages(nodes, stages),
+        stages=stages,
     )
     return Program(
         dag=dag,
@@ -163,11 +164,6 @@ def _function_name(function: Any) -> str | None:
     return f"{module}:{name}" if module else name
 
 
-def _read_by_caller(nodes: list[Node], recording: Recording) -> tuple[str, ...]:
-    return recording.outputs if recording.returns == "stream" else ()
-
-
-def _with_stages(nodes: list[Node], recording: Recording) -> list[Node]:
-    stages = cut(nodes, _read_by_caller(nodes, recording))
+def _with_stages(nodes: list[Node], stages: tuple[Stage, ...]) -> tuple[Node, ...]:
     number = {id: index for index, stage in enumerate(stages) for id in stage.nodes}
-    return [msgspec.structs.replace(node, stage=number.get(node.id)) for node in nodes]
+    return tuple(msgspec.structs.replace(node, stage=number.get(node.id)) for node in nodes)

@@ -133,18 +133,19 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"step '{self.name}' ({self.where})"
 
 
-class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """A maximal linear run of nodes that is composed natively, and how its last node hands over.
+class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A maximal run of nodes that is composed natively, and how its last node hands over.
 
-    `executor` says where it runs: on the run's own thread, in threads, in worker processes, or in
-    asyncio tasks. `fiber` is true where the
-    stage must be able to wait without holding up whoever takes its items.
+    `executor` says where it runs: on the run's own thread, in threads, in worker processes, or in asyncio tasks.
+    `fiber` is true where the stage must be able to wait without holding up whoever takes its items. The run is linear,
+    but for the nodes of each group in `woven`: these see the items of the node before them together, one by one.
     """
 
     nodes: tuple[str, ...]
     handoff: Handoff
-    executor: Literal["inline", "thread", "process", "async"] = "inline"
-    fiber: bool = False
+    executor: Literal["inline", "thread", "process", "async"]
+    fiber: bool
+    woven: tuple[tuple[str, ...], ...] = ()
 
 
 class Dag(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,10 +12,13 @@ The rules:
 3. A stage that fills a channel and may itself have to wait gets a fiber, so that no consumer's wait is another's.
 4. Generators nested deeper than `MAX_DEPTH` are cut, and the part below the cut gets a fiber: Python's recursion
    limit holds for each fiber by itself.
+5. A stream whose consumers are all per-item steps with one item in flight, which meet again in a zip or only end in
+   lists, is woven: one loop calls all of them for each item, and nobody waits for anybody.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -30,7 +33,7 @@ MAX_DEPTH = 100
 
 def cut(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[Stage, ...]:
     """The stages of `nodes`, which are in topological order; `outputs` are read by the caller of the run."""
-    cutter = _Cutter(_consumer_counts(nodes, outputs), frozenset(outputs))
+    cutter = _Cutter(nodes, outputs)
     for node in nodes:
         if node.kind != "parameter":
             cutter.place(node)
@@ -64,6 +67,7 @@ class _Growing:
     depth: int = 0  # native generators nested below its consumer, on the same stack
     waits: bool = False  # pulling it may have to wait for something else
     deep: bool = False  # cut for its depth
+    woven: list[tuple[str, ...]] = field(default_factory=list)
 
     @property
     def last(self) -> Node:
@@ -106,29 +110,104 @@ class _Growing:
     def frozen(self) -> Stage:
         handoff: Handoff = "value" if self.last.gives == "value" else "direct" if self.direct else "channel"
         ids = tuple(node.id for node in self.nodes)
-        return Stage(nodes=ids, handoff=handoff, executor=self.executor, fiber=self.fiber)
+        woven = tuple(self.woven)
+        return Stage(nodes=ids, handoff=handoff, executor=self.executor, fiber=self.fiber, woven=woven)
+
+
+def _late(nodes: Sequence[Node]) -> set[str]:
+    """The values that are there only after a stream was read."""
+    late: set[str] = set()
+    for node in nodes:
+        if node.gives == "value" and (node.stream_edges or any(edge.source in late for edge in node.value_edges)):
+            late.add(node.id)
+    return late
+
+
+def _woven(nodes: Sequence[Node], outputs: frozenset[str]) -> dict[str, list[Node]]:
+    """By the stream that they read: the nodes that can be one loop over it."""
+    readers: dict[str, list[Node]] = {node.id: [] for node in nodes}
+    for node in nodes:
+        for edge in node.stream_edges:
+            readers[edge.source].append(node)
+    place = {node.id: index for index, node in enumerate(nodes)}
+    found: dict[str, list[Node]] = {}
+    taken: set[str] = set()
+    for root in nodes:
+        several = len(readers[root.id]) > 1 and root.id not in outputs
+        inside = root.id in taken and not any(group[-1] is root for group in found.values())
+        if several and not inside and root.gives == "stream" and root.executor == "inline" and root.max_in_flight == 1:
+            group = _group(root, readers, place, outputs)
+            if group:
+                found[root.id] = group
+                taken.update(node.id for node in group)
+    return found
+
+
+def _group(
+    root: Node, readers: dict[str, list[Node]], place: dict[str, int], outputs: frozenset[str]
+) -> list[Node] | None:
+    """The nodes behind `root` up to the first one in which all meet again, or up to the lists in which all end."""
+    group: list[Node] = []
+    unread = {root.id: len(readers[root.id])}  # streams of the group that somebody still has to read, and how many do
+    waiting = [(place[node.id], node) for node in {reader.id: reader for reader in readers[root.id]}.values()]
+    heapq.heapify(waiting)
+    while waiting:
+        _, node = heapq.heappop(waiting)
+        if not _weavable(node) or any(edge.source not in unread for edge in node.stream_edges):
+            return None
+        group.append(node)
+        for edge in node.stream_edges:
+            unread[edge.source] -= 1
+        unread = {source: count for source, count in unread.items() if count}
+        if node.gives == "value":
+            continue
+        if not unread and all(member.gives == "stream" for member in group):
+            return group
+        if node.max_in_flight > 1 or node.id in outputs:
+            return None
+        unread[node.id] = len(readers[node.id])
+        known = {other.id for _, other in waiting}
+        for reader in readers[node.id]:
+            if reader.id not in known:
+                known.add(reader.id)
+                heapq.heappush(waiting, (place[reader.id], reader))
+    return group
+
+
+def _weavable(node: Node) -> bool:
+    if node.executor != "inline" or node.kind not in ("map", "zip", "collect", "drain"):
+        return False
+    return node.kind != "zip" or len(node.inputs) == len(node.stream_edges)  # as long as its streams are
 
 
 class _Cutter:
-    def __init__(self, consumers: dict[str, int], outputs: frozenset[str]) -> None:
-        self.consumers = consumers
-        self.outputs = outputs
+    def __init__(self, nodes: Sequence[Node], outputs: Sequence[str]) -> None:
+        self.consumers = _consumer_counts(nodes, outputs)
+        self.outputs = frozenset(outputs)
         self.stages: list[_Growing] = []
         self.stage_of: dict[str, _Growing] = {}
-        self.late: set[str] = set()  # values that are there only after a stream was read
+        self.late = _late(nodes)
+        self.woven = _woven(nodes, self.outputs)
 
     def place(self, node: Node) -> None:
+        if node.id in self.stage_of:  # woven into the stage of what it reads
+            return
         producers = [self.stage_of[edge.source] for edge in node.stream_edges]
         stage = self._joined(node, producers) or self._opened(producers)
         stage.depth += not (node.kind == "map" and stage.nodes and stage.last.kind in PER_ITEM)
+        self._append(stage, node)
+        while stage.executor == "inline" and stage.last.id in self.woven:
+            group = self.woven[stage.last.id]
+            stage.depth += 1
+            stage.woven.append(tuple(member.id for member in group))
+            for member in group:
+                self._append(stage, member)
+
+    def _append(self, stage: _Growing, node: Node) -> None:
         stage.nodes.append(node)
         stage.consumers = self.consumers[node.id]
         stage.only_caller = stage.consumers == 1 and node.id in self.outputs
-        late = any(edge.source in self.late for edge in node.value_edges)
-        if node.gives == "value":
-            if late or producers:
-                self.late.add(node.id)
-        elif late:
+        if node.gives == "stream" and any(edge.source in self.late for edge in node.value_edges):
             stage.waits = True
         self.stage_of[node.id] = stage
 

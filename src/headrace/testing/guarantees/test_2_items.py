@@ -270,3 +270,54 @@ def test_2_7_collection_that_cannot_be_made_is_blamed(run_pipeline: Run) -> None
     with pytest.raises(TypeError, match="unhashable") as caught:
         run_pipeline(of_lists, [[1]])
     assert "path of_lists/collect" in caught.value.__notes__[0]
+
+
+def test_2_3_consumers_that_are_called_per_item_see_each_item_in_turn(run_pipeline: Run) -> None:
+    log: list[str] = []
+
+    def noting(name: str) -> Any:
+        def note(number: Any) -> Any:
+            log.append(f"{name}{number}")
+            return number
+
+        return step(name, fn=note)
+
+    @pipeline
+    def woven() -> tuple[Any, Any, Any]:
+        numbers = stream([1, 2])
+        left, right = numbers.map(noting("a")), numbers.map(noting("b"))
+        joined = zip_streams(left, right, numbers).map(noting("c"))
+        joined.map(noting("d"))
+        return joined.collect(), joined.collect(set), joined.map(len).collect(sorted)
+
+    expected = [(1, 1, 1), (2, 2, 2)]
+    assert run_pipeline(woven) == (expected, set(expected), [3, 3])
+    assert [entry[0] for entry in log] == ["a", "b", "c", "d"] * 2
+
+
+def test_2_3_value_of_one_consumer_is_there_for_whoever_needs_it(run_pipeline: Run) -> None:
+    @pipeline
+    def shares(numbers: list[int], others: list[int]) -> tuple[Any, Any, Any]:
+        found = stream(numbers)
+        first = step("first", fn=total_of)(stream(others).collect())
+        evens = found.map(lambda number: number % 2).collect()
+        odd = step("odd", fn=total_of)(evens)
+        shifted = found.map(lambda number, by: number + by, first).collect()
+        return odd, shifted, stream(shifted).map(lambda number, by: number * by, odd).collect()
+
+    assert run_pipeline(shares, [1, 2, 3], [4, 5]) == (2, [10, 11, 12], [20, 22, 24])
+
+
+def test_3_1_failure_among_woven_steps_is_that_of_its_step_and_item(run_pipeline: Run) -> None:
+    def boom(number: int) -> int:
+        return 1 // (3 - number)
+
+    @pipeline
+    def woven() -> Stream[Any]:
+        numbers = stream(range(10))
+        return zip_streams(numbers.map(abs), numbers.map(boom), numbers.map(str))
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        run_pipeline(woven)
+    [note] = caught.value.__notes__
+    assert note.endswith("failed at item 4; path woven/boom")
