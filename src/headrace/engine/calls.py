@@ -82,7 +82,7 @@ class Calls:
         functions = [self.of_item(node) for node in nodes]
         return fuse(items, kinds, functions, _Tally(self, nodes), collect=collect, in_task=in_task)
 
-    def woven(self, nodes: Sequence[Node], items: Iterator[Any], kept: Sequence[list[Any]] = ()) -> Any:
+    def woven(self, nodes: Sequence[Node], items: Any, kept: Sequence[list[Any]] = ()) -> Any:
         """One generator for nodes that all see each of `items`; or, with lists for what they collect, all of it now."""
         places = {node.id: place for place, node in enumerate(nodes)}
         threads = [

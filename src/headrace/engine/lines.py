@@ -217,24 +217,24 @@ class Lines:
         """One iterator through all of the nodes."""
         items: Iterator[Any] | None = None
         while nodes:
-            run: Sequence[Node] = self.woven.get(nodes[0].id, ())
-            if run:
-                assert items is not None
-                made = items = self.calls.woven(run, items)
-                self.generators.update(dict.fromkeys((node.id for node in run), made))
-                nodes = nodes[len(run) :]
-                continue
-            run = per_item_run(self._plain(nodes)) or nodes[:1]
-            streams = self.streams(run[0], items)
-            if run[0].kind in PER_ITEM:
-                made = self.calls.loop(run, streams[run[0].stream_edges[0].parameter])
-            else:
-                made = self.calls.iterator(run[0], streams, partial(self.close_inputs, run[0]))
+            run = self.woven.get(nodes[0].id) or per_item_run(self._plain(nodes)) or nodes[:1]
+            made = self._made(run, items)
             self.generators.update(dict.fromkeys((node.id for node in run), made))
             items = self._closing_inputs(run[0], made) if self.early_end_matters(run[0]) else made
             nodes = nodes[len(run) :]
         assert items is not None
         return items
+
+    def _made(self, run: Sequence[Node], items: Iterator[Any] | None) -> Iterator[Any]:
+        """The iterator of a woven group, a run of per-item nodes, or one other node behind `items`."""
+        if run[0].id in self.woven:
+            woven: Iterator[Any] = self.calls.woven(run, items)
+            return woven
+        streams = self.streams(run[0], items)
+        if run[0].kind in PER_ITEM:
+            loop: Iterator[Any] = self.calls.loop(run, streams[run[0].stream_edges[0].parameter])
+            return loop
+        return self.calls.iterator(run[0], streams, partial(self.close_inputs, run[0]))
 
     def _plain(self, nodes: Iterable[Node]) -> list[Node]:
         """Those at the front that are not woven."""
