@@ -208,6 +208,21 @@ def test_everything_about_scripted_runs_is_the_same_each_time(make: Make) -> Non
 
 
 @each_kind
+def test_order_and_counts_of_scripted_runs_are_fixed(make: Make) -> None:
+    called = make(str.upper, max_in_flight=2, ordered=False)
+    outcome = run_everywhere(letters | CompletionOrder("ba").of(called), "ab")
+    assert outcome.as_json() == {
+        "result": ["B", "A"],
+        "failure": None,
+        "nodes": {"letters_to_called/letters": {"in": 0, "out": 2}, "letters_to_called/called": {"in": 2, "out": 2}},
+        "highest in flight": {
+            "letters_to_called/letters -> letters_to_called/called (item)": 1,
+            "letters_to_called/called -> the caller (items)": 2,
+        },
+    }
+
+
+@each_kind
 def test_bounds_are_watched_in_scripted_runs(make: Make) -> None:
     order = CompletionOrder("bca")
     assert assert_bound(letters | order.of(make(str.upper, max_in_flight=3)), "abc").result == ["A", "B", "C"]

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from headrace import Dag, HeadraceError, Node
+from headrace.engine.held import script_of
 from headrace.engine.report import Report
+from headrace.graph.dag import Program
+from headrace.graph.stages import calls_overlap
 from headrace.graph.values import shown
 from headrace.testing.plain import Json, ordered_text, plain
 
@@ -26,25 +29,35 @@ class Fixed:
     counts: bool
 
     @classmethod
-    def of(cls, dag: Dag, order: bool | None = None, counts: bool | None = None) -> Fixed:
+    def of(cls, program: Program, order: bool | None = None, counts: bool | None = None) -> Fixed:
         """What is so as the pipeline was compiled, where it is not said.
 
         Where calls overlap, how far they have come when a run ends early depends on the machine, and so does the
-        order of results with `ordered=False`.
+        order of results with `ordered=False`; unless a test says which call is over first.
         """
-        nodes = list(_nodes(dag))
+        luck = list(_left_to_luck(program))
         return cls(
-            order=all(node.ordered for node in nodes) if order is None else order,
-            counts=all(node.executor == "inline" for node in nodes) if counts is None else counts,
+            order=all(node.ordered for node in luck) if order is None else order,
+            counts=not luck if counts is None else counts,
         )
 
 
-def _nodes(dag: Dag) -> Iterator[Node]:
-    """The nodes of a pipeline, and of those that it runs for each item."""
-    for node in dag.nodes:
-        yield node
+def _left_to_luck(program: Program) -> Iterator[Node]:
+    """The nodes that run elsewhere, each at its own pace."""
+    for node in program.dag.nodes:
         if node.inner is not None:
-            yield from _nodes(node.inner)
+            yield from _elsewhere(node.inner)
+        scripted = calls_overlap(node) and script_of(program.functions.get(node.id))
+        if node.executor != "inline" and not scripted:
+            yield node
+
+
+def _elsewhere(dag: Dag) -> Iterator[Node]:
+    for node in dag.nodes:
+        if node.inner is not None:
+            yield from _elsewhere(node.inner)
+        if node.executor != "inline":
+            yield node
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,7 +96,7 @@ class Outcome(Generic[R]):
         """What is the same in every run, as JSON has it: fit to be compared with a snapshot.
 
         The items in and out of each node and the highest number in flight on each edge are in it if they are fixed:
-        if no calls overlap. Results that come in no fixed order are sorted.
+        if every step runs inline, or by a `CompletionOrder`. Results that come in no fixed order are sorted.
 
         Args:
             full: With the graph, its levels and stages, and with the line numbers of steps in notes and messages.

@@ -27,14 +27,14 @@ SHOWN = 10  # differences in one message
 class EveryRunner:
     """Runs pipelines under every runner, one after the other, and asserts that all come to the same.
 
-    Compared are the result, or the type, message and notes of the failure, and, where no calls overlap, the items in
-    and out of each node and the highest number in flight on each edge.
+    Compared are the result, or the type, message and notes of the failure, and, where they are fixed, the items in and
+    out of each node and the highest number in flight on each edge.
 
     Args:
         ordered: Whether results must come in the same order. Default: unless the pipeline has steps with
-            `ordered=False`; then it is asserted that the same items come, in any order.
-        counts: Whether the counts of items must be the same. Default: if no calls overlap. Say True if your steps
-            make sure of it.
+            `ordered=False` and no `CompletionOrder`; then it is asserted that the same items come, in any order.
+        counts: Whether the counts of items must be the same. Default: if every step runs inline, or by a
+            `CompletionOrder`. Say True if your steps make sure of it.
         runners: Those to run under, of which there must be one or more; default: `RUNNERS`.
 
     >>> from headrace import step
@@ -131,7 +131,7 @@ class EveryRunner:
         (end,) = ended
         if end.failure is not failure:
             raise AssertionError(f"runner {runner.name}: told of {end.failure!r}, and raised {failure!r}")
-        fixed = Fixed.of(end.dag, self.ordered, self.counts)
+        fixed = Fixed.of(pipeline._program, self.ordered, self.counts)
         return Outcome(end.dag, end.report, failure, fixed, result)
 
 
