@@ -182,18 +182,22 @@ class GeneratorTask:
     async def _work(self) -> None:
         self.task = asyncio.current_task()
         stage: AsyncIterator[Any] | None = None
-        while await self.asks.get() and not self.pulled.stopping:
-            self.resumed = True
-            try:
-                stage = stage or self.open(self._remote)
-                outcome: Outcome = Value(await anext(stage))
-            except StopAsyncIteration:
-                outcome = END
-            except BaseException as error:
-                outcome = Failed(error)
-            self.resumed = False
-            self.post(partial(self.pulled.answered, outcome))
-        self.post(partial(self.pulled.ended, await _closed(stage)))
+        try:
+            while await self.asks.get() and not self.pulled.stopping:
+                self.resumed = True
+                try:
+                    stage = stage or self.open(self._remote)
+                    outcome: Outcome = Value(await anext(stage))
+                except StopAsyncIteration:
+                    outcome = END
+                except BaseException as error:
+                    outcome = Failed(error)
+                self.resumed = False
+                self.post(partial(self.pulled.answered, outcome))
+                if isinstance(outcome, Failed) and isinstance(outcome.error, asyncio.CancelledError):
+                    break
+        finally:  # also if the loop is shut down, which cancels its tasks
+            self.post(partial(self.pulled.ended, await _closed(stage)))
 
     async def _remote(self, items: Iterator[Any]) -> AsyncIterator[Any]:
         """`items`, pulled in the run's own thread."""

@@ -448,6 +448,26 @@ def test_3_3_early_break_of_iter_cancels_in_flight(bound: int) -> None:
 
 
 @pytest.mark.parametrize("bound", [1, 3])
+@pytest.mark.parametrize("kept", [True, False])
+def test_3_3_aiter_that_is_left_behind_ends_with_its_loop(kept: bool, bound: int) -> None:
+    log = Log()
+
+    @pipeline
+    def fan_out() -> Stream[int]:
+        items = step("source", fn=log.source, max_in_flight=bound)()
+        items.map(abs)
+        return step("through", fn=log.through, max_in_flight=bound)(items.map(abs))
+
+    async def main() -> Any:
+        items = aiter(fan_out.aiter())
+        assert await anext(items) == 0
+        return items if kept else None
+
+    asyncio.run(main())
+    assert sorted(log.closed) == ["source", "through"]
+
+
+@pytest.mark.parametrize("bound", [1, 3])
 @pytest.mark.parametrize("how", ["run", "arun"])
 def test_3_3_interrupt_stops_a_run_and_closes_everything(bound: int, how: str) -> None:
     log = Log()
