@@ -294,7 +294,7 @@ def test_fiber_is_not_woken_by_what_it_waited_for_before() -> None:
 def test_fiber_that_is_stopped_while_it_waits_leaves_nothing() -> None:
     lists = Lists()
     lists.hub.start(lambda: lists.wait(until=60.0))
-    lists.hub.start(lambda: lists.hub.close())
+    lists.hub.start(lambda: lists.hub.stop())
     lists.hub.run_until(lambda: lists.hub.closing)
     assert (lists.left, lists.right, lists.hub.timers.next) == ([], [], None)
 

@@ -34,6 +34,7 @@ PUBLIC = [
     "WiringError",
     "WorkerError",
     "pipeline",
+    "resource",
     "step",
     "stream",
     "zip_streams",

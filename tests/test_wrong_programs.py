@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from headrace import (
     SyncRunner,
     WiringError,
     pipeline,
+    resource,
     step,
     stream,
     zip_streams,
@@ -2662,6 +2664,242 @@ def override_of_a_value_with_a_generator() -> None:
         return total(numbers(n).collect())
 
     summed.override({total: plain_generator})
+
+
+# -- resources -----------------------------------------------------------------------------------------------
+
+
+def make_client(pages: int) -> Client:
+    return Client()
+
+
+def make_clients(pages: int) -> Iterator[Client]:
+    yield Client()
+
+
+async def make_clients_async() -> AsyncIterator[Client]:
+    yield Client()
+
+
+@asynccontextmanager
+async def open_client() -> AsyncIterator[Client]:
+    yield Client()
+
+
+def session_of(client: Client) -> str:
+    return ""
+
+
+@wrong(
+    HandleError,
+    "resource(...) (@1): makes a resource in a pipeline body only, got a call outside of one; decorate the function "
+    "with @pipeline",
+)
+def resource_outside_of_a_body() -> None:
+    resource(make_client, 3)
+
+
+@wrong(
+    WiringError,
+    "pipeline 'body' (@3): resource needs a function that makes the resource, got 3; pass the function itself, and its "
+    "arguments after it",
+)
+def resource_of_data() -> None:
+    @pipeline
+    def body(pages: int) -> None:
+        resource(3)
+
+
+@wrong(
+    WiringError,
+    "pipeline 'body' (@3): resource needs a function that makes the resource, got <step 'get'>; pass the function "
+    "itself, and its arguments after it",
+)
+def resource_of_a_step() -> None:
+    @pipeline
+    def body(url: str) -> None:
+        resource(get, url)
+
+
+@wrong(OptionError, "pipeline 'body' (@3): the scope of a resource must be 'run' or 'item', got 'call'")
+def resource_of_another_scope() -> None:
+    @pipeline
+    def body(pages: int) -> None:
+        resource(make_client, pages, scope="call")
+
+
+@wrong(
+    WiringError,
+    "resource 'make_clients' (@make_clients): must give a value or a context manager, got a generator; decorate it "
+    "with @contextlib.contextmanager",
+)
+def resource_of_a_generator() -> None:
+    @pipeline
+    def body(pages: int) -> None:
+        resource(make_clients, pages)
+
+
+@wrong(
+    WiringError,
+    "resource 'make_clients_async' (@make_clients_async): must give a value or a context manager, got a generator; "
+    "decorate it with @contextlib.asynccontextmanager",
+)
+def resource_of_an_async_generator() -> None:
+    @pipeline
+    def body() -> None:
+        resource(make_clients_async)
+
+
+@wrong(
+    WiringError,
+    "resource 'make_client' (@make_client): missing a required argument: 'pages'; it takes (pages: int) (called at @3)",
+)
+def resource_without_its_arguments() -> None:
+    @pipeline
+    def body() -> None:
+        resource(make_client)
+
+
+@wrong(
+    HintError,
+    "resource 'make_client' (@make_client): takes int as 'pages', got str from parameter 'url' (@1); give it int, or "
+    "change the hint (called at @3)",
+)
+def resource_with_a_wrong_argument() -> None:
+    @pipeline
+    def body(url: str) -> None:
+        resource(make_client, url)
+
+
+@wrong(
+    HandleError,
+    "resource 'make_client' (@make_client): is made of values, got the stream of 'body/numbers' as 'pages'; add "
+    ".collect() (called at @3)",
+)
+def resource_made_of_a_stream() -> None:
+    @pipeline
+    def body(count: int) -> None:
+        resource(make_client, numbers(count))
+
+
+@wrong(
+    HintError,
+    "step 'fetch' (@fetch): takes Client as 'client', got str from resource 'session_of' (@session_of); give it "
+    "Client, or change the hint (called at @4)",
+)
+def resource_of_the_wrong_type() -> None:
+    @pipeline
+    def body(pages: int) -> Stream[Page]:
+        client = resource(make_client, pages)
+        return urls(pages).map(fetch, resource(session_of, client))
+
+
+@wrong(
+    HintError,
+    "step 'size_of' (@size_of): takes int as 'length', got Client from resource 'open_client' (@open_client); give it "
+    "int, or change the hint (called at @3)",
+)
+def resource_that_is_entered_to_the_wrong_type() -> None:
+    @pipeline
+    def body() -> int:
+        return step(size_of)(resource(open_client))
+
+
+async def size_of(length: int) -> int:
+    return length
+
+
+@wrong(
+    WiringError,
+    "resource 'make_client' (@make_client): is left when the run ends, so it cannot be the result; return what a step "
+    "makes of it (called at @3)",
+)
+def resource_as_the_result() -> None:
+    @pipeline
+    def body(pages: int) -> Client:
+        return resource(make_client, pages)
+
+
+@wrong(
+    WiringError,
+    "resource 'session_of' (@session_of): lasts for the whole run, got 'client' from resource 'make_client' "
+    "(@make_client), which lasts for one call; give both the same scope (called at @4)",
+)
+def resource_of_the_run_that_takes_one_of_a_call() -> None:
+    @pipeline
+    def body(pages: int) -> None:
+        client = resource(make_client, pages, scope="item")
+        resource(session_of, client)
+
+
+@wrong(
+    WiringError,
+    "step 'stream' (@3): needs data that is there before a step is called, got resource 'session_of' (@session_of), "
+    "which is entered for each call; give it to a step, or leave out scope='item' (called at @3)",
+)
+def resource_of_a_call_as_a_stream() -> None:
+    @pipeline
+    def body(client: Client) -> Stream[str]:
+        return stream(resource(session_of, client, scope="item"))
+
+
+@wrong(
+    WiringError,
+    "step 'fetch' (@fetch): is not async, so it cannot enter 'client' for each call, got resource 'open_client' "
+    "(@open_client), which is entered with 'async with'; make the step async, or leave out scope='item' (called at "
+    "@3)",
+)
+def async_resource_for_each_call_of_a_plain_step() -> None:
+    @pipeline
+    def body(pages: int) -> Stream[Page]:
+        return urls(pages).map(fetch, resource(open_client, scope="item"))
+
+
+@wrong(
+    WiringError,
+    "step 'joined_by' (@joined_by): is not async, so it cannot enter 'session' for each call, got resource "
+    "'session_of' (@session_of), which is entered with 'async with'; make the step async, or leave out scope='item' "
+    "(called at @4)",
+)
+def plain_resource_that_takes_an_async_one_for_each_call_of_a_plain_step() -> None:
+    @pipeline
+    def body(pages: int) -> Stream[str]:
+        session = resource(session_of, resource(open_client, scope="item"), scope="item")
+        return urls(pages).map(joined_by, session)
+
+
+def joined_by(url: str, session: str) -> str:
+    return url + session
+
+
+@wrong(
+    HintError,
+    "step 'fetch' (@fetch): takes Client as 'client', got str from resource 'make_client' (@make_name); give it "
+    "Client, or change the hint (called at @3)",
+)
+def override_of_a_resource_with_another_type() -> None:
+    @pipeline
+    def body(pages: int) -> Stream[Page]:
+        return urls(pages).map(fetch, resource(make_client, pages))
+
+    body.override({make_client: lambda pages: 3}).override({make_client: make_name})
+
+
+def make_name(pages: int) -> str:
+    return ""
+
+
+@wrong(
+    WiringError,
+    "resource 'make_client' (@make_clients): must give a value or a context manager, got a generator; decorate it with "
+    "@contextlib.contextmanager",
+)
+def override_of_a_resource_with_a_generator() -> None:
+    @pipeline
+    def body(pages: int) -> None:
+        resource(make_client, pages)
+
+    body.override({make_client: make_clients})
 
 
 # -- hand-made graphs ----------------------------------------------------------------------------------------

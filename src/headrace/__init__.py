@@ -2,6 +2,7 @@
 
 from headrace.dsl.flow import AsyncItems, Items
 from headrace.dsl.pipeline import Pipeline, pipeline
+from headrace.dsl.resource import resource
 from headrace.dsl.runner import AsyncRunner, Run, SyncRunner
 from headrace.dsl.step import Step, step
 from headrace.dsl.stream import Stream, stream, zip_streams
@@ -50,6 +51,7 @@ __all__ = [
     "WiringError",
     "WorkerError",
     "pipeline",
+    "resource",
     "step",
     "stream",
     "zip_streams",

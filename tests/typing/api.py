@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from typing import Any, assert_type
+
+import httpx
 
 from headrace import (
     AsyncItems,
@@ -22,6 +27,7 @@ from headrace import (
     Stream,
     SyncRunner,
     pipeline,
+    resource,
     step,
     stream,
     zip_streams,
@@ -408,6 +414,73 @@ assert_type(urls.dag.to_json(), bytes)
 assert_type(generated_async.run(3), list[str])
 assert_type(generated_async.iter(3), Items[str])
 assert_type(crawl_async.run(1, Client()), str)
+
+# -- resources -----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def connection(path: str, retries: int = 3) -> Iterator[Client]:
+    yield Client()
+
+
+@asynccontextmanager
+async def connection_async(path: str) -> AsyncIterator[Client]:
+    yield Client()
+
+
+def make_client(path: str) -> Client:
+    return Client()
+
+
+async def make_client_async(path: str) -> Client:
+    return Client()
+
+
+def opened(path: str) -> AbstractContextManager[Client]:
+    return connection(path)
+
+
+def opened_async(path: str) -> AbstractAsyncContextManager[Client]:
+    return connection_async(path)
+
+
+class Both:
+    def __enter__(self) -> int:
+        return 1
+
+    def __exit__(self, *_: object) -> None: ...
+
+    async def __aenter__(self) -> str:
+        return ""
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+@pipeline
+def with_resources(path: str) -> Stream[Page]:
+    assert_type(resource(connection, path, retries=4), Client)
+    assert_type(resource(connection_async, path), Client)
+    assert_type(resource(make_client, path), Client)
+    assert_type(resource(make_client_async, path=path), Client)
+    assert_type(resource(opened, path), Client)
+    assert_type(resource(opened_async, path), Client)
+    assert_type(resource(Both), str)
+    assert_type(resource(threading.Lock), bool)
+    assert_type(resource(sqlite3.connect, path), sqlite3.Connection)
+    assert_type(resource(httpx.Client, timeout=3), httpx.Client)
+    assert_type(resource(httpx.AsyncClient), httpx.AsyncClient)
+    assert_type(resource(lambda: connection(path)), Client)
+    assert_type(resource(open, path).read(), str)
+    assert_type(resource(open, path, "rb").read(), bytes)
+    assert_type(resource(connection, path, scope="item"), Client)
+    assert_type(resource(connection_async, path, scope="item"), Client)
+    assert_type(resource(make_client, path, scope="run"), Client)
+    assert_type(resource(make_client_async, path, scope="item"), Client)
+    assert_type(resource(httpx.Client, scope="item", timeout=3), httpx.Client)
+    return urls(3).map(fetch, resource(connection, path))
+
+
+assert_type(with_resources.override({connection: make_client}).run(""), list[Page])
 
 # -- straight lines ------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ Both are told to report an ignore that is not needed, so a line that a checker a
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 from headrace import (
     AsyncItems,
@@ -16,6 +17,7 @@ from headrace import (
     Stream,
     SyncRunner,
     pipeline,
+    resource,
     step,
     stream,
     zip_streams,
@@ -219,6 +221,23 @@ def gives_a_list(pages: int) -> Stream[str]:
 
 pipeline(3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 pipeline("name")(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@contextmanager
+def connection(path: str) -> Iterator[Client]:
+    yield Client()
+
+
+@pipeline
+def with_resources(path: str) -> None:
+    found = urls(3)
+    found.map(get, resource(connection, path))  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    found.map(fetch, resource(connection))  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    found.map(fetch, resource(connection, 3))  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    found.map(fetch, resource(lambda: 3))  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    found.map(fetch, resource(3))  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    resource(connection, path, scope="call")  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
+
 
 # -- straight lines ------------------------------------------------------------------------------------------
 

@@ -160,6 +160,7 @@ class Hub:
         self.pools: list[ThreadPool | TaskPool | Workers] = []
         self.workers: Workers | None = None
         self.pulled: list[Pulled] = []
+        self.lasting: list[Pulled] = []
         self.loop: LoopThread | None = None
         self.reader: Fiber | None = None  # of the mail
         self.letter: Callable[[], object] | None = None
@@ -403,10 +404,11 @@ class Hub:
         label: str,
         *,
         in_task: bool,
+        lasting: bool = False,
     ) -> Pulled:
-        """A thread for one generator, or a task for one async stage."""
+        """A thread for one generator, or a task for one async stage. What is `lasting` outlives the others."""
         pulled = Pulled(self if in_task else self.far, Server(self), done, heard, failed)
-        self.pulled.append(pulled)
+        (self.lasting if lasting else self.pulled).append(pulled)
         if in_task:
             from headrace.drivers.tasks import GeneratorTask
 
@@ -441,8 +443,8 @@ class Hub:
 
     # -- the end -----------------------------------------------------------------------------------------------
 
-    def close(self) -> None:
-        """Stop every fiber and thread, and wait for them."""
+    def stop(self) -> None:
+        """Stop every fiber and everything elsewhere but what is lasting, and wait for them."""
         self.closing = True
         for fiber in reversed(list(self.fibers)):
             fiber.kill()
@@ -450,12 +452,20 @@ class Hub:
             pulled.stop()
         for pool in self.pools:
             pool.stop()
-        while any(each.live for each in (*self.pools, *self.pulled)):
+        self.read_until(lambda: not any(each.live for each in (*self.pools, *self.pulled)))
+
+    def read_until(self, done: Callable[[], bool]) -> None:
+        """When all but what is lasting is stopped: do what messages say until `done`."""
+        while not done():
             self.mail.get()()
-        for thread in self.threads:
-            thread.close()
-        if self.loop is not None:
-            self.loop.close()
+
+    def close(self) -> None:
+        """End the threads, unless the wait for what they do was interrupted."""
+        if not any(each.live for each in (*self.pools, *self.pulled, *self.lasting)):
+            for thread in self.threads:
+                thread.close()
+            if self.loop is not None:
+                self.loop.close()
         while not self.mail.empty():
             self.mail.get()()
         self.ready.clear()

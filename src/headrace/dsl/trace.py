@@ -24,8 +24,9 @@ from headrace.dsl.handle import Handle, Value, called_at, has_handle
 from headrace.dsl.stand_in import key_of, stand_in
 from headrace.errors import HandleError, HintError, WiringError
 from headrace.graph.callee import BUILT_IN, Callee
-from headrace.graph.dag import Kind
+from headrace.graph.dag import Kind, what
 from headrace.graph.draft import Draft, Given, Recording, Returns
+from headrace.graph.factory import Factory, read_factory
 from headrace.graph.hints import (
     bind_variables,
     describe,
@@ -115,11 +116,14 @@ class Trace:
         self, callee: Callee, function: Callable[..., Any], options: Options, *, per_item: bool
     ) -> tuple[Callee, Callable[..., Any], Options]:
         """The step as it is recorded: itself, or what stands in for it."""
+        fake = self._replacement(callee, function)
+        return (callee, function, options) if fake is None else stand_in(fake, callee, options, per_item=per_item)
+
+    def _replacement(self, callee: Callee, function: Callable[..., Any]) -> Callable[..., Any] | None:
+        """What stands in for that function, if something does."""
         key = key_of(function)
         self.replaceable[key] = f"'{callee.name}' ({callee.where})"
-        if key not in self.replacements:
-            return callee, function, options
-        return stand_in(self.replacements[key], callee, options, per_item=per_item)
+        return self.replacements.get(key)
 
     def add(self, draft: Draft) -> Handle:
         """Record a node; gives its handle."""
@@ -132,6 +136,8 @@ class Trace:
         """Two steps of one name would be told apart only by the order of their calls."""
         twin = self.drafts.get(f"{self.path}/{draft.name}")
         if twin is None or draft.name == "lambda" or BUILT_IN in (twin.where, draft.where):
+            return
+        if "resource" in (what(twin.kind), what(draft.kind)):  # is named by whoever wrote the function
             return
         if twin.where != draft.where:
             raise WiringError(
@@ -236,6 +242,19 @@ class Trace:
             kind, callee, function, options, inputs, self._item_result(kind, stream, callee, bindings)
         )
 
+    def resource(
+        self, kind: Kind, function: Callable[..., Any], arguments: tuple[Any, ...], keywords: Mapping[str, Any]
+    ) -> Handle:
+        """Record a resource that `function` makes."""
+        factory = read_factory(function)
+        fake = self._replacement(factory, function)
+        if fake is not None:
+            factory, function = read_factory(fake, factory.name), fake
+        bindings: dict[Any, Any] = {}
+        inputs = self._inputs(factory, arguments, keywords, bindings)
+        options = Options(executor="async" if factory.is_async else "inline")
+        return self._add_step(kind, factory, function, options, inputs, substitute(factory.result, bindings))
+
     def _item_result(self, kind: Kind, stream: Handle, callee: Callee, bindings: dict[Any, Any]) -> Any:
         if kind != "flat_map":
             self._check_one_result(kind, callee, "use .flat_map")
@@ -268,7 +287,8 @@ class Trace:
     ) -> Handle:
         self._check_colour(callee, inputs)
         self._check_overlap(kind, callee, options, any(given.delivery == "stream" for given in inputs))
-        gives: Literal["value", "stream"] = "value" if kind == "value" else "stream"
+        values = ("value", "resource", "item_resource")
+        gives: Literal["value", "stream"] = "value" if kind in values else "stream"
         draft = Draft(
             self.unique(callee.name),
             callee.name,
@@ -349,6 +369,11 @@ class Trace:
             self._check_own(argument)
             if isinstance(argument, Value):
                 return Given(name, "value", argument._id, hint=argument._hint, wanted=hint)
+            if isinstance(callee, Factory):
+                raise HandleError(
+                    f"{callee}: is made of values, got {argument._what()} as '{name}'; add .collect() (called at "
+                    f"{self.here()})"
+                )
             if stream is not None:
                 raise self._not_an_extra(callee, name, argument)
             if not takes_stream(hint, argument._hint):

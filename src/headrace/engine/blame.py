@@ -14,7 +14,12 @@ from typing import Any
 from headrace.engine.outcome import Stopped
 from headrace.graph.dag import Node
 
-__all__ = ["Blame"]
+__all__ = ["Blame", "note"]
+
+
+def note(error: BaseException, node: Node, at: str = "") -> None:
+    """Write on `error` that `node` failed with it."""
+    error.add_note(f"headrace: {node} failed{at}; path {node.id}")
 
 
 class Blame:
@@ -49,8 +54,7 @@ class Blame:
         if isinstance(error, (GeneratorExit, Stopped)) or any(error is known for known in self.blamed):
             return
         self.blamed.append(error)
-        at = "" if item is None else f" at item {item}"
-        error.add_note(f"headrace: {node} failed{at}; path {node.id}")
+        note(error, node, "" if item is None else f" at item {item}")
 
     def line(self, error: BaseException, end: Node) -> None:
         """`error` came out of the native line that ends in `end`. An interrupt may come up anywhere: nobody's fault."""

@@ -13,6 +13,7 @@ from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
 from headrace.engine.blame import Blame
+from headrace.engine.entered import Recipe, per_call
 from headrace.engine.fuse import MAX_NESTED, fuse
 from headrace.engine.outcome import travelling
 from headrace.engine.weave import SOURCE, Thread, weave
@@ -50,7 +51,16 @@ class Calls:
             for _ in positional[0]:
                 pass
             return None
+        return self._function(node)(*positional, **keywords)
+
+    def made(self, node: Node) -> Any:
+        """What the factory of a resource makes."""
+        positional, keywords = self._arguments(node, {})
         return self.program.functions[node.id](*positional, **keywords)
+
+    def recipe(self, node: Node) -> Recipe:
+        """How a resource is made that is entered for each call."""
+        return Recipe(node, self.program.functions[node.id], *self._arguments(node, {}))
 
     def collector(self, node: Node) -> Callable[[Any], Any]:
         """What makes the value of a collect node of its items."""
@@ -70,7 +80,7 @@ class Calls:
             return _zipped(positional, producers, node, **keywords)
         if node.kind == "iterate":
             return self._relayed(node, iter(positional[0]))
-        made = self.program.functions[node.id](*positional, **keywords)
+        made = self._function(node)(*positional, **keywords)
         if not isinstance(made, GeneratorType):
             return self._relayed(node, iter(made), getattr(made, "close", None))
         self.blame.opened(node, made)
@@ -116,12 +126,12 @@ class Calls:
             async for _ in positional[0]:
                 pass
             return None
-        return await self.program.functions[node.id](*positional, **keywords)
+        return await self._function(node)(*positional, **keywords)
 
     def iterator_in_task(self, node: Node, streams: AsyncStreams) -> AsyncIterator[Any]:
         """What an async generator step gives."""
         positional, keywords = self._arguments(node, streams)
-        made = self.program.functions[node.id](*positional, **keywords)
+        made = self._function(node)(*positional, **keywords)
         if not isinstance(made, AsyncGeneratorType):
             return self._relayed_in_task(node, made)
         self.blame.opened(node, made)
@@ -137,7 +147,7 @@ class Calls:
 
     def of_item(self, node: Node) -> Callable[[Any], Any]:
         """The step's function as a function of one item."""
-        function = self._inner(node) if node.inner else self.program.functions[node.id]
+        function = self._inner(node) if node.inner else self._function(node)
         positional, keywords = self._arguments(node, {})
         edge = node.stream_edges[0]
         if edge.delivery == "trigger":
@@ -159,7 +169,7 @@ class Calls:
 
     def once(self, node: Node) -> Callable[[None], Any]:
         """The function of a value node that reads no stream, with all of its arguments."""
-        function = self.program.functions[node.id]
+        function = self._function(node)
         positional, keywords = self._arguments(node, {})
         return lambda _: function(*positional, **keywords)
 
@@ -169,6 +179,14 @@ class Calls:
         parameters = [inner.id for inner in program.dag.nodes if inner.kind == "parameter"]
         in_task = node.executor == "async"
         return lambda *values: self.run(program, dict(zip(parameters, values, strict=True)), in_task)
+
+    def _function(self, node: Node) -> Callable[..., Any]:
+        """The step's function, or if resources are entered for each of its calls: one that does that."""
+        function = self.program.functions[node.id]
+        if all(self.blame.nodes[edge.source].kind != "item_resource" for edge in node.value_edges):
+            return function
+        many = node.kind in ("source", "transform", "flat_map")
+        return per_call(function, many=many, in_task=node.executor == "async")
 
     def _arguments(self, node: Node, streams: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of the node's function, but for the item of a per-item call."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from headrace.engine.channel import Channel
 from headrace.engine.held import Held, script_of
 from headrace.engine.outcome import Failed, Outcome, Value, travelling
-from headrace.engine.ports import LateTap, Pool, Port, Puller, call_elsewhere, receive, resume_elsewhere
+from headrace.engine.ports import Answer, LateTap, Pool, Port, Puller, call_elsewhere, receive, resume_elsewhere
 from headrace.engine.tasked import Tasked
 from headrace.engine.window import Slot, Window
 from headrace.graph.dag import Node, Stage
@@ -110,7 +110,7 @@ class Elsewhere:
         head = nodes[0] if nodes else value
         assert head is not None
         inputs = self.read_late(head)
-        done, outcome = self._expected()
+        answer = Answer(self.lines.driver)
 
         async def once(remote: Callable[[Iterator[Any]], AsyncIterator[Any]]) -> AsyncIterator[Any]:
             stage = Tasked(self.lines, nodes, inputs, remote, ends_in=value)
@@ -119,35 +119,18 @@ class Elsewhere:
             finally:
                 await stage.close()
 
-        puller = self._puller(value or nodes[-1], once, done, inputs, in_task=True)
+        puller = self._puller(value or nodes[-1], once, answer.done, inputs, in_task=True)
         try:
             puller.ask()
-            return outcome().unwrap()
+            return answer.unwrap()
         finally:
             puller.stop()
 
     def result_of_call(self, node: Node) -> Any:
         """What a step gives that is called once, in a thread or a worker process."""
-        done, outcome = self._expected()
-        self.lines.driver.pool(node).submit(self.lines.calls.once(node), None, done)
-        return outcome().unwrap()
-
-    def _expected(self) -> tuple[Callable[[Any], None], Callable[[], Value | Failed]]:
-        """For one outcome: what is called with it, and what waits for it."""
-        outcomes: list[Value | Failed] = []
-        waiting: list[Callable[[], object]] = []
-
-        def done(outcome: Value | Failed) -> None:
-            outcomes.append(outcome)
-            for call in waiting:
-                call()
-
-        def wait() -> Value | Failed:
-            while not outcomes:
-                self.lines.driver.wait(waiting, None)
-            return outcomes[0]
-
-        return done, wait
+        answer = Answer(self.lines.driver)
+        self.lines.driver.pool(node).submit(self.lines.calls.once(node), None, answer.done)
+        return answer.unwrap()
 
     def _puller(
         self,

@@ -7,11 +7,25 @@ from typing import Any, NoReturn
 
 import msgspec
 
-__all__ = ["END", "Ended", "Failed", "Outcome", "Stopped", "Value", "capture", "travelling"]
+__all__ = ["END", "Ended", "Failed", "Failures", "Outcome", "Stopped", "Value", "capture", "travelling"]
 
 
 class Stopped(BaseException):
     """Raised where code waits when nobody wants its result any more. Like GeneratorExit: clean up and leave."""
+
+
+class Failures:
+    """The first failure of something, with later ones as notes on it."""
+
+    def __init__(self, first: BaseException | None = None) -> None:
+        self.first = first
+
+    def add(self, error: BaseException) -> None:
+        """One more failure."""
+        if self.first is None:
+            self.first = error
+        elif error is not self.first and not isinstance(error, Stopped):
+            self.first.add_note(f"headrace: then {type(error).__name__}: {error}")
 
 
 class Value(msgspec.Struct, frozen=True):

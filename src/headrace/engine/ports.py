@@ -18,6 +18,7 @@ from headrace.engine.window import Slot, Window
 from headrace.graph.dag import Node, Program
 
 __all__ = [
+    "Answer",
     "Clock",
     "Driver",
     "Fiber",
@@ -67,6 +68,11 @@ class Pool(Protocol):
 
 class Puller(Protocol):
     """A generator that runs in a thread or a task of its own."""
+
+    @property
+    def live(self) -> bool:
+        """Whether it has yet to say that it is over."""
+        ...
 
     def ask(self) -> None:
         """Have the generator resumed once more."""
@@ -142,8 +148,16 @@ class Driver(Protocol):
         """Let fibers take turns until `done`."""
         ...
 
+    def stop(self) -> None:
+        """Stop every fiber and everything elsewhere but what is lasting, and wait for them."""
+        ...
+
+    def read_until(self, done: Callable[[], bool]) -> None:
+        """When all but what is lasting is stopped: do what messages say until `done`."""
+        ...
+
     def close(self) -> None:
-        """Stop every fiber and thread, and wait for them."""
+        """End the threads, which have nothing to do any more."""
         ...
 
     def sleep(self) -> None:
@@ -163,8 +177,9 @@ class Driver(Protocol):
         label: str,
         *,
         in_task: bool,
+        lasting: bool = False,
     ) -> Puller:
-        """A thread for one generator, or a task for one async stage.
+        """A thread for one generator, or a task for one async stage. What is `lasting` outlives the others.
 
         `open` is called there. In the run's own thread `done` gets each outcome, `heard` is called at each sign of
         life, and `failed` gets what closing the generator raised.
@@ -337,6 +352,28 @@ class LateTap:
     def close(self) -> None:
         """The consumer wants no more."""
         self.branch.close()
+
+
+class Answer:
+    """Waits for the one outcome of something elsewhere."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+        self.outcome: Outcome | None = None
+        self.waiting: list[Callable[[], object]] = []
+
+    def done(self, outcome: Outcome) -> None:
+        """It is there."""
+        self.outcome = outcome
+        for call in self.waiting:
+            call()
+
+    def unwrap(self) -> Any:
+        """The value, when it is there. Raises the error, if it failed."""
+        while self.outcome is None:
+            self.driver.wait(self.waiting, None)
+        assert not isinstance(self.outcome, Ended)
+        return self.outcome.unwrap()
 
 
 def _comes(branch: Branch, ask: Callable[[], None], driver: Driver) -> bool:

@@ -14,27 +14,16 @@ from typing import Any
 from headrace.engine.blame import Blame
 from headrace.engine.deadlock import deadlock
 from headrace.engine.lines import Lines
-from headrace.engine.outcome import Stopped, travelling
+from headrace.engine.outcome import Failures, Stopped, travelling
 from headrace.engine.ports import Driver
+from headrace.engine.resources import Resources
 from headrace.engine.tasked import Tasked
 from headrace.errors import DeadlockError
 from headrace.graph.dag import Node, Program
 
 __all__ = ["Execution"]
 
-
-class Failures:
-    """The first failure of a run, with later ones as notes on it."""
-
-    def __init__(self) -> None:
-        self.first: BaseException | None = None
-
-    def add(self, error: BaseException) -> None:
-        """One more failure."""
-        if self.first is None:
-            self.first = error
-        elif error is not self.first and not isinstance(error, Stopped):
-            self.first.add_note(f"headrace: then {type(error).__name__}: {error}")
+RESOURCES = ("resource", "item_resource")
 
 
 class Execution:
@@ -51,6 +40,7 @@ class Execution:
         self.failures = Failures()
         self.blame = Blame(self.nodes)
         self.lines = Lines(program, self.values, driver, self.blame, self.failures.add, counting)
+        self.resources = Resources(self.lines.calls, driver, self.blame, self.failures)
         self.stages = {stage.nodes[-1]: stage for stage in self.dag.stages if stage.handoff == "value"}
         self.unfinished = {node.id: node for node in self.dag.nodes if node.id in self.stages}
         self.missing: dict[str, set[str]] = {}  # in fibers: the values that each unfinished node still needs
@@ -60,10 +50,8 @@ class Execution:
         items: list[Any] = []
         self.driver.begin()
         try:
-            if self.dag.returns == "stream":
-                items = list(self._items_in_fibers()) if self._in_fibers else self._listed()
-            else:
-                self._compute_values()
+            if self._enter_resources():
+                items = self._computed()
             self._check_script()
         except BaseException as error:
             self.failed_in_output(error)
@@ -77,7 +65,7 @@ class Execution:
         """
         self.driver.begin()
         try:
-            if self._in_fibers:
+            if self._enter_resources() and self._in_fibers:
                 yield from self._items_in_fibers()
             else:
                 self._finish_in_turn()
@@ -94,19 +82,25 @@ class Execution:
         self.driver.begin()
         if self._in_fibers or not self.lines.gives_natively():
             return None
+        self._enter_resources()
         self._finish_in_turn()
         return self.lines.native_stage() if self.failure is None else None
 
     def close(self) -> None:
         """Stop and close everything, consumers first. Raises the first failure of the run, if there was any."""
-        try:
-            self.driver.close()
-        except BaseException as error:
-            self.failures.add(error)
+        self._try(self.driver.stop)
         self.lines.close()
+        self.resources.leave()  # nothing uses them any more
+        self._try(self.driver.close)
         self.blame.forget()
         if self.failure is not None:
             raise self.failure
+
+    def _try(self, function: Callable[[], None]) -> None:
+        try:
+            function()
+        except BaseException as error:
+            self.failures.add(error)
 
     @property
     def failure(self) -> BaseException | None:
@@ -137,12 +131,16 @@ class Execution:
         reading = sum(bool(node.stream_edges) for node in self.unfinished.values())
         return reading + (self.dag.returns == "stream") > 1
 
-    def _compute_values(self) -> None:
+    def _computed(self) -> list[Any]:
+        """The items, if the pipeline gives a stream; values are there now."""
+        if self.dag.returns == "stream":
+            return list(self._items_in_fibers()) if self._in_fibers else self._listed()
         if self._in_fibers:
             self._start_fibers()
             self.driver.run_until(self._settled)
         else:
             self._finish_in_turn()
+        return []
 
     def _listed(self) -> list[Any]:
         self._finish_in_turn()
@@ -155,6 +153,13 @@ class Execution:
                 return
             yield item
         self.driver.run_until(self._settled)
+
+    def _enter_resources(self) -> bool:
+        """Before any step is called: all that wait for the value of none. Gives whether that went well."""
+        for node in [node for node in self.unfinished.values() if node.kind in RESOURCES]:
+            if self.failure is None and all(edge.source in self.values for edge in node.value_edges):
+                self._finish(node)
+        return self.failure is None
 
     def _finish_in_turn(self) -> None:
         waiting = list(self.unfinished.values())
@@ -180,7 +185,7 @@ class Execution:
     def _finish(self, node: Node) -> None:
         """Compute the value of `node`, and close what it leaves unread."""
         try:
-            self.values.update(self.lines.results(node))
+            self.values.update(self._values_of(node))
         except Stopped:
             return
         except BaseException as raised:
@@ -191,6 +196,14 @@ class Execution:
         del self.unfinished[node.id]
         if self.failure is None:
             self._announce(set(self.stages[node.id].nodes))
+
+    def _values_of(self, node: Node) -> dict[str, Any]:
+        """What the stage that ends in `node` gives, by node."""
+        if node.kind == "resource":
+            return {node.id: self.resources.enter(node)}
+        if node.kind == "item_resource":
+            return {node.id: self.lines.calls.recipe(node)}
+        return self.lines.results(node)
 
     def _announce(self, found: set[str]) -> None:
         """Wake whoever waits for one of these values."""

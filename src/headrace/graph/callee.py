@@ -22,7 +22,7 @@ import msgspec
 
 from headrace.graph.hints import ITERATORS, REQUIRED, is_union, item_of, union
 
-__all__ = ["BUILT_IN", "LAZY_NAMES", "Callee", "Parameter", "name_of", "place_of", "read", "runnable"]
+__all__ = ["BUILT_IN", "LAZY_NAMES", "Callee", "Parameter", "name_of", "place_of", "read", "runnable", "unwrapped"]
 
 BUILT_IN = "built-in"
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -79,7 +79,7 @@ def read(function: Callable[..., Any], name: str | None = None) -> Callee:
     >>> callee.result, callee.streams, callee.parameters["path"].hint
     (<class 'bytes'>, True, <class 'str'>)
     """
-    plain = _unwrapped(function)
+    plain = unwrapped(function)
     signature = _signature(function)
     names = _names_in_scope(plain)
     where = place_of(function)
@@ -129,7 +129,7 @@ def name_of(function: Callable[..., Any]) -> str:
         function = function.func
     if not inspect.isroutine(function) and not hasattr(function, "__name__"):
         return type(function).__name__
-    name = getattr(_unwrapped(function), "__name__", None) or type(function).__name__
+    name = getattr(unwrapped(function), "__name__", None) or type(function).__name__
     return "lambda" if name == "<lambda>" else str(name)
 
 
@@ -139,7 +139,7 @@ def place_of(function: Callable[..., Any]) -> str:
     >>> place_of(len)
     'built-in'
     """
-    code = getattr(_unwrapped(function), "__code__", None)
+    code = getattr(unwrapped(function), "__code__", None)
     return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}" if code else BUILT_IN
 
 
@@ -147,7 +147,8 @@ def _is_partial(function: Any) -> TypeGuard[functools.partial[Any]]:
     return isinstance(function, functools.partial)
 
 
-def _unwrapped(function: Any) -> Any:
+def unwrapped(function: Any) -> Any:
+    """The function that was written, behind decorators and fixed arguments."""
     *_, plain = _layers(function)
     return plain
 

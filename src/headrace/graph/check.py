@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import typing
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from headrace.errors import HintError, WiringError
+from headrace.graph.dag import what
 from headrace.graph.draft import Draft, Given
 from headrace.graph.hints import describe, fits, holds, item_of, iterates, tuple_length
 from headrace.graph.values import shown
@@ -20,7 +21,7 @@ __all__ = ["check"]
 Drafts = Mapping[str, Draft]
 
 
-def check(drafts: Drafts) -> None:
+def check(drafts: Drafts, outputs: Iterable[str] = ()) -> None:
     """Every check there is, in the order of the nodes. The drafts are in an order in which they can run.
 
     Raises: BuildError: something is wrong.
@@ -28,7 +29,11 @@ def check(drafts: Drafts) -> None:
     for draft in drafts.values():
         for given in draft.inputs:
             _check_hint(draft, given, drafts)
+            if given.source is not None and drafts[given.source].kind == "item_resource":
+                _check_item_resource(draft, given, drafts[given.source])
     _check_joins(drafts)
+    for output in outputs:
+        _check_output(drafts[output])
 
 
 def _check_hint(draft: Draft, given: Given, drafts: Drafts) -> None:
@@ -75,6 +80,34 @@ def _misfit(draft: Draft, given: Given, got: str) -> HintError:
     else:
         what, fix = f"takes {wanted} as '{given.parameter}'", f"give it {wanted}"
     return HintError(f"{draft}: {what}, got {got}; {fix}, or change the hint (called at {draft.called})")
+
+
+def _check_item_resource(draft: Draft, given: Given, resource: Draft) -> None:
+    """What is entered for a call has to have one, and can only be entered in its way."""
+    if draft.kind == "resource":
+        raise WiringError(
+            f"{draft}: lasts for the whole run, got '{given.parameter}' from {resource}, which lasts for one call; "
+            f"give both the same scope (called at {draft.called})"
+        )
+    if draft.function is None:
+        raise WiringError(
+            f"{draft}: needs data that is there before a step is called, got {resource}, which is entered for each "
+            f"call; give it to a step, or leave out scope='item' (called at {draft.called})"
+        )
+    if resource.options.executor == "async" and draft.options.executor != "async":
+        raise WiringError(
+            f"{draft}: is not async, so it cannot enter '{given.parameter}' for each call, got {resource}, which is "
+            f"entered with 'async with'; make the step async, or leave out scope='item' (called at {draft.called})"
+        )
+
+
+def _check_output(draft: Draft) -> None:
+    """The result of a run is used after it, when its resources are left."""
+    if what(draft.kind) == "resource":
+        raise WiringError(
+            f"{draft}: is left when the run ends, so it cannot be the result; return what a step makes of it (called "
+            f"at {draft.called})"
+        )
 
 
 def _check_joins(drafts: Drafts) -> None:

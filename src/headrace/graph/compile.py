@@ -28,8 +28,8 @@ def compile_recording(recording: Recording) -> Program:
 
     Raises: BuildError: the pipeline is wrong.
     """
-    drafts = _ordered(_with_drains(_by_id(recording), recording.outputs))
-    check(drafts)
+    drafts = _with_resources_placed(_ordered(_with_drains(_by_id(recording), recording.outputs)))
+    check(drafts, recording.outputs)
     nodes = _frozen(drafts)
     stages = cut(nodes, recording.outputs if recording.returns == "stream" else ())
     dag = Dag(
@@ -112,6 +112,25 @@ def _ordered(drafts: dict[str, Draft]) -> dict[str, Draft]:
         ordered[id] = drafts[id]
         sorter.done(id)
     return ordered
+
+
+def _with_resources_placed(drafts: dict[str, Draft]) -> dict[str, Draft]:
+    """The drafts, with resources entered where they are used: in a task, if an async step or resource takes them."""
+    placed = dict(drafts)
+    for draft in drafts.values():
+        if draft.kind == "item_resource":
+            parts = [placed[given.source] for given in draft.inputs if given.source]
+            if any(part.kind == "item_resource" and part.options.executor == "async" for part in parts):
+                placed[draft.id] = _in_task(draft)
+    for draft in reversed(placed.values()):
+        for given in draft.inputs if placed[draft.id].options.executor == "async" else ():
+            if given.source and placed[given.source].kind == "resource":
+                placed[given.source] = _in_task(placed[given.source])
+    return placed
+
+
+def _in_task(draft: Draft) -> Draft:
+    return msgspec.structs.replace(draft, options=msgspec.structs.replace(draft.options, executor="async"))
 
 
 def _frozen(drafts: Mapping[str, Draft]) -> list[Node]:

@@ -24,6 +24,7 @@ __all__ = [
     "Program",
     "Stage",
     "schema",
+    "what",
 ]
 
 SCHEMA_VERSION = 1
@@ -32,6 +33,8 @@ Kind = Literal[
     "parameter",  # an argument of the pipeline                                   -> value
     "value",  # a function that is called once                                    -> value
     "collect",  # all items of a stream in a list, or in what its function makes  -> value
+    "resource",  # what a function makes, entered for the run and left after it   -> value
+    "item_resource",  # the same, for each call of a step that takes it           -> value
     "drain",  # takes what nobody else takes                                      -> value (None)
     "source",  # an iterator that a function makes out of values                  -> stream
     "transform",  # an iterator that a function makes out of whole streams        -> stream
@@ -130,7 +133,12 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return tuple(edge for edge in self.edges if edge.delivery == "value")
 
     def __str__(self) -> str:
-        return f"step '{self.name}' ({self.where})"
+        return f"{what(self.kind)} '{self.name}' ({self.where})"
+
+
+def what(kind: Kind) -> str:
+    """What a node of that kind is called in messages."""
+    return {"parameter": "parameter", "resource": "resource", "item_resource": "resource"}.get(kind, "step")
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from headrace.graph.dag import Delivery, Kind, Program
+from headrace.graph.dag import Delivery, Kind, Program, what
 from headrace.graph.options import Options
 
 __all__ = ["Draft", "Given", "Recording", "Returns"]
@@ -50,8 +50,7 @@ class Draft(msgspec.Struct, frozen=True):
     inner: Program | None = None
 
     def __str__(self) -> str:
-        what = "parameter" if self.kind == "parameter" else "step"
-        return f"{what} '{self.name}' ({self.called if self.where == 'built-in' else self.where})"
+        return f"{what(self.kind)} '{self.name}' ({self.called if self.where == 'built-in' else self.where})"
 
 
 class Recording(msgspec.Struct, frozen=True):
