@@ -11,6 +11,8 @@ The rules:
 3. Where an inner stream is read as a whole (collected, batched, zipped, given to a step that takes an iterator), that
    item's own stream is meant. The part of the body that belongs to it becomes one node with a DAG of its own, which is
    run per item.
+4. A resource is that of the run around, and shared by all items, unless it is made of something that depends on the
+   item: then what takes it is run per item together with it.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ __all__ = ["Part", "lift", "lift_over", "lift_spread", "parts_of"]
 
 FLAT = frozenset({"map", "flat_map", "filter"})
 BEGINS = frozenset({"source", "iterate"})
+RESOURCES = frozenset({"resource", "item_resource"})
 
 
 def lift(
@@ -174,8 +177,9 @@ class _Lift:
         self.placed = {*items, *values}
         self.each = next(iter(items.values()))
         self.groups = _Groups(drafts, self.values.keys(), self.outputs).of
-        for id in drafts:
-            self._place(id)
+        for id, draft in drafts.items():
+            if draft.kind != "item_resource":  # it is placed where a step takes it
+                self._place(id)
 
     def result(self) -> Stream[Any]:
         """A stream of what the body returns: of values, of tuples of them, or of all that its streams give."""
@@ -206,12 +210,16 @@ class _Lift:
             return
         group = self.groups.get(id, [id])
         self.placed.update(group)
-        for member in group:
+        whole = self._with_recipes(group) if id in self.groups else group
+        for member in whole:
             for given in self.drafts[member].inputs:
-                if given.source is not None and given.source not in group:
+                if given.source is not None and given.source not in whole:
                     self._place(given.source)
         if id in self.groups:
-            self._place_group(group)
+            self._place_group(whole, self._exits(group))
+        elif draft.kind in RESOURCES:
+            shared = msgspec.structs.replace(draft, inputs=tuple(map(self._of_run, draft.inputs)))
+            self.values[id] = typing.cast("Value", self.trace.add(shared))
         elif draft.kind == "value":
             self.items[id] = self._called(draft, "map")
         elif draft.kind in BEGINS:
@@ -256,9 +264,19 @@ class _Lift:
 
     # -- what is run per item ----------------------------------------------------------------------------------
 
-    def _place_group(self, group: list[str]) -> None:
+    def _with_recipes(self, group: list[str]) -> list[str]:
+        """The group, with the resources that its steps enter for each call: in the inner run there are such calls."""
+        found, stack = set(group), list(group)
+        while stack:
+            for given in self.drafts[stack.pop()].inputs:
+                source = given.source
+                if source is not None and source not in found and self.drafts[source].kind == "item_resource":
+                    found.add(source)
+                    stack.append(source)
+        return [id for id in self.drafts if id in found]
+
+    def _place_group(self, group: list[str], exits: list[str]) -> None:
         """One node that runs the drafts of `group` for each item."""
-        exits = self._exits(group)
         parameters = self._parameters(group)
         name = self.trace.path
         ids = {source: f"{name}({draft.name})" for source, draft in parameters.items()}
@@ -323,7 +341,8 @@ class _Groups:
 
     def __init__(self, drafts: Mapping[str, Draft], values: Iterable[str], outputs: tuple[str, ...]) -> None:
         self.drafts = drafts
-        self.values = frozenset(values)
+        self.values = frozenset(values) | _shared(drafts, values)
+        self.own = {id for id, draft in drafts.items() if draft.kind in RESOURCES} - self.values
         self.below: dict[str, list[str]] = {id: [] for id in drafts}
         for draft in drafts.values():
             for given in draft.inputs:
@@ -338,19 +357,23 @@ class _Groups:
                 self.of.update(dict.fromkeys(ordered, ordered))
 
     def _joined(self) -> dict[str, set[str]]:
-        """With each draft that gives or reads a stream, all that are joined with it by streams."""
+        """With each draft that gives or reads a stream, or an item's own resource, all that are joined by these."""
         joined: dict[str, set[str]] = {}
         for draft in self.drafts.values():
-            sources = [given.source for given in draft.inputs if given.source and given.delivery != "value"]
-            if draft.gives == "stream" or sources:
+            sources = [
+                given.source
+                for given in draft.inputs
+                if given.source and (given.delivery != "value" or given.source in self.own)
+            ]
+            if draft.gives == "stream" or sources or draft.id in self.own:
                 together = {draft.id}.union(*(joined[source] for source in sources))
                 joined.update(dict.fromkeys(together, together))
         return joined
 
     def _needs_its_own_stream(self, id: str) -> bool:
         draft = self.drafts[id]
-        if draft.kind in BEGINS:
-            return False
+        if draft.kind in BEGINS or draft.kind in RESOURCES:
+            return id in self.own
         extras = {given.source for given in draft.inputs[1:] if given.source is not None}
         return draft.kind not in FLAT or not extras <= self.values
 
@@ -381,6 +404,15 @@ class _Groups:
     def _before(self, id: str) -> list[str]:
         sources = [given.source for given in self.drafts[id].inputs if given.source is not None]
         return [source for source in sources if self.drafts[source].kind != "parameter"]
+
+
+def _shared(drafts: Mapping[str, Draft], values: Iterable[str]) -> frozenset[str]:
+    """The resources that are made of nothing but `values`."""
+    known = set(values)
+    for id, draft in drafts.items():
+        if draft.kind in RESOURCES and all(given.source is None or given.source in known for given in draft.inputs):
+            known.add(id)
+    return frozenset(known)
 
 
 def _renamed(draft: Draft, ids: Mapping[str, str]) -> Draft:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -685,6 +686,24 @@ def test_8_6_calls_that_overlap_have_their_own(run_pipeline: Run, executor: Any)
     assert len(set(run_pipeline(used, 3))) == 3
 
 
+def test_8_6_entered_in_the_worker_process_of_the_call() -> None:
+    @contextmanager
+    def make() -> Iterator[int]:
+        yield os.getpid()
+
+    def use(number: int, held: int) -> bool:
+        return held == os.getpid() != parent
+
+    parent = os.getpid()
+
+    @pipeline
+    def used(count: int) -> Stream[bool]:
+        called = step("use", fn=use, executor="process", max_in_flight=2)
+        return numbers(count).map(called, resource(make, scope="item"))
+
+    assert used.run(3) == [True] * 3
+
+
 @pytest.mark.parametrize("way", STEPS.values(), ids=STEPS)
 @pytest.mark.parametrize("ends", ["by itself", "early"])
 def test_8_6_generator_has_it_until_it_has_ended_or_is_closed(run_pipeline: Run, way: Any, ends: str) -> None:
@@ -831,3 +850,85 @@ def test_8_7_plain_step_cannot_enter_an_async_resource_for_each_call(run_pipelin
 
     with pytest.raises(RunError, match="which takes 'async with'; make the step async, or leave out scope='item'"):
         run_pipeline(used, 3)
+
+
+# -- in pipelines that are mapped over a stream ------------------------------------------------------------
+
+
+@step
+def twice(number: int) -> Iterator[int]:
+    yield number
+    yield number
+
+
+@each_kind
+def test_8_8_mapped_pipeline_shares_its_resources_among_the_items(run_pipeline: Run, make: Any) -> None:
+    log = Log()
+
+    @pipeline
+    def part(number: int) -> str:
+        held = resource(make, log, "r", resource(Log.plain, log, "first"))
+        return step("joined", fn="".join)(twice(number).map(_second, held).collect())
+
+    @pipeline
+    def whole(count: int) -> Stream[str]:
+        return numbers(count).map(part)
+
+    assert run_pipeline(whole, 3) == ["rr"] * 3
+    assert log.events == ["enter first", "enter r", "leave r", "leave first"]
+
+
+@each_kind
+@pytest.mark.parametrize("gives", ["value", "stream"])
+def test_8_8_resource_that_depends_on_the_item_is_that_of_the_item(run_pipeline: Run, make: Any, gives: str) -> None:
+    log = Log()
+
+    def name_of(number: int) -> str:
+        return f"r{number}"
+
+    def both(number: int, held: str) -> Iterator[str]:
+        yield held
+        yield held
+
+    @pipeline
+    def part(number: int) -> Any:
+        held = resource(make, log, step(name_of)(number))
+        found = step(both)(number, held)
+        return found.collect() if gives == "value" else found
+
+    @pipeline
+    def whole(count: int) -> Any:
+        return getattr(numbers(count), "map" if gives == "value" else "flat_map")(part)
+
+    expected = [["r0", "r0"], ["r1", "r1"]] if gives == "value" else ["r0", "r0", "r1", "r1"]
+    assert run_pipeline(whole, 2) == expected
+    assert log.events == ["enter r0", "leave r0", "enter r1", "leave r1"]
+
+
+def test_8_8_resource_for_each_call_in_a_mapped_pipeline(run_pipeline: Run) -> None:
+    log = Log()
+
+    @pipeline
+    def part(number: int) -> tuple[str, list[str]]:
+        held = resource(Log.plain, log, "r", resource(Log.plain, log, "run"), scope="item")
+        return step(_second)(number, held), twice(number).map(_second, held).collect()
+
+    @pipeline
+    def whole(count: int) -> Stream[tuple[str, list[str]]]:
+        return numbers(count).map(part)
+
+    assert run_pipeline(whole, 2) == [("r", ["r", "r"])] * 2
+    assert log.events == ["enter run", *["enter r", "leave r"] * 6, "leave run"]
+
+
+def test_8_8_mapped_pipeline_is_overridden_with_the_one_around_it(run_pipeline: Run) -> None:
+    @pipeline
+    def part(number: int) -> list[str]:
+        return twice(number).map(_second, resource(Log.plain, Log(), "r")).collect()
+
+    @pipeline
+    def whole(count: int) -> Stream[list[str]]:
+        return numbers(count).map(part)
+
+    fake = whole.override({Log.plain: lambda log, name: "fake", numbers: lambda count: [1]})
+    assert run_pipeline(fake, 2) == [["fake", "fake"]]
