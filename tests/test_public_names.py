@@ -33,6 +33,7 @@ PUBLIC = [
     "UnpicklableError",
     "WiringError",
     "WorkerError",
+    "include",
     "pipeline",
     "resource",
     "step",

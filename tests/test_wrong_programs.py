@@ -6,11 +6,12 @@ the wrong program, and `(@fetch)` is this file and the line of that step.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import pytest
 
@@ -24,6 +25,7 @@ from headrace import (
     Stream,
     SyncRunner,
     WiringError,
+    include,
     pipeline,
     resource,
     step,
@@ -42,6 +44,19 @@ class Page: ...
 
 
 class Client: ...
+
+
+class Pages(NamedTuple):
+    pages: int
+
+
+class Count(NamedTuple):
+    count: int
+
+
+class WordAndCount(NamedTuple):
+    word: str
+    count: str
 
 
 # -- steps to make mistakes with -----------------------------------------------------------------------------
@@ -199,6 +214,21 @@ def pages_of(found: Stream[str]) -> Stream[Page]:
     return found.map(get)
 
 
+@pipeline
+def repeated(word: str, count: int) -> int:
+    return add(length(word), count)
+
+
+@pipeline
+def save(count: int) -> None:
+    double(count)
+
+
+@pipeline
+def both(count: int) -> tuple[int, int]:
+    return double(count), half(count)
+
+
 def draft(id: str, *sources: str) -> Draft:
     inputs = tuple(Given("number", source=source) for source in sources)
     return Draft(id, id, "value", "value", int, plain, where="app.py:1", called="app.py:9", inputs=inputs)
@@ -338,7 +368,7 @@ def unordered_is_inline() -> None:
 @wrong(
     OptionError,
     "step 'get' (@get): there is no option 'retries'; the options are max_in_flight, concurrency, ordered, executor, "
-    "idempotent",
+    "idempotent, mode",
 )
 def option_is_unknown() -> None:
     get.options(retries=3)
@@ -347,7 +377,7 @@ def option_is_unknown() -> None:
 @wrong(
     OptionError,
     "step 'fetch' (@1): there is no option 'retry'; the options are max_in_flight, concurrency, ordered, executor, "
-    "idempotent",
+    "idempotent, mode",
 )
 def option_of_a_decorator_is_unknown() -> None:
     @step(retry=3)
@@ -1276,7 +1306,8 @@ def batched_by_a_parameter_that_is_text() -> None:
     "step 'power' (@power): must read step 'numbers' (@numbers) in one way, got it both through step "
     "'collect' (@4) and item by item through step 'numbers' (@numbers), which can never finish (the "
     "list is complete only when the stream has ended, and the other branch holds the stream back); "
-    "collect both, or stream both; to read the data twice, use stream(...) on the collected list "
+    "collect both, or stream both; to read the data twice, use stream(...) on the collected list, "
+    "or a step that gives that list "
     "(called at @4)",
 )
 def collected_branch_joined_with_its_own_stream() -> None:
@@ -1291,7 +1322,8 @@ def collected_branch_joined_with_its_own_stream() -> None:
     "step 'power' (@power): must read step 'numbers' (@numbers) in one way, got it both through step "
     "'collect' (@4) and item by item through step 'is_even' (@is_even), which can never finish (the "
     "list is complete only when the stream has ended, and the other branch holds the stream back); "
-    "collect both, or stream both; to read the data twice, use stream(...) on the collected list "
+    "collect both, or stream both; to read the data twice, use stream(...) on the collected list, "
+    "or a step that gives that list "
     "(called at @5)",
 )
 def collected_branch_joined_with_another_branch() -> None:
@@ -1307,7 +1339,8 @@ def collected_branch_joined_with_another_branch() -> None:
     "step 'compared' (@compared): must read step 'numbers' (@numbers) in one way, got it both through "
     "step 'collect' (@4) and item by item through step 'numbers' (@numbers), which can never finish "
     "(the list is complete only when the stream has ended, and the other branch holds the stream back);"
-    " collect both, or stream both; to read the data twice, use stream(...) on the collected list "
+    " collect both, or stream both; to read the data twice, use stream(...) on the collected list, "
+    "or a step that gives that list "
     "(called at @4)",
 )
 def collected_list_beside_the_stream() -> None:
@@ -1322,7 +1355,8 @@ def collected_list_beside_the_stream() -> None:
     "step 'power' (@power): must read step 'numbers' (@numbers) in one way, got it both through step "
     "'collect' (@4) and item by item through step 'numbers' (@numbers), which can never finish (the "
     "list is complete only when the stream has ended, and the other branch holds the stream back); "
-    "collect both, or stream both; to read the data twice, use stream(...) on the collected list "
+    "collect both, or stream both; to read the data twice, use stream(...) on the collected list, "
+    "or a step that gives that list "
     "(called at @5)",
 )
 def collected_branch_joined_through_values() -> None:
@@ -1338,7 +1372,8 @@ def collected_branch_joined_through_values() -> None:
     "step 'zip' (@4): must read step 'numbers' (@numbers) in one way, got it both through step "
     "'collect' (@4) and item by item through step 'numbers' (@numbers), which can never finish (the "
     "list is complete only when the stream has ended, and the other branch holds the stream back); "
-    "collect both, or stream both; to read the data twice, use stream(...) on the collected list "
+    "collect both, or stream both; to read the data twice, use stream(...) on the collected list, "
+    "or a step that gives that list "
     "(called at @4)",
 )
 def collected_branch_joined_through_a_new_stream() -> None:
@@ -1353,7 +1388,8 @@ def collected_branch_joined_through_a_new_stream() -> None:
     "step 'zip' (@4): must read step 'numbers' (@numbers) in one way, got it both through step "
     "'collect' (@4) and item by item through step 'double' (@double), which can never finish (the list "
     "is complete only when the stream has ended, and the other branch holds the stream back); collect "
-    "both, or stream both; to read the data twice, use stream(...) on the collected list (called at @4)",
+    "both, or stream both; to read the data twice, use stream(...) on the collected list, or a step "
+    "that gives that list (called at @4)",
 )
 def collected_branch_joined_through_a_source() -> None:
     @pipeline
@@ -1367,7 +1403,8 @@ def collected_branch_joined_through_a_source() -> None:
     "step 'power' (@power): must read step 'numbers' (@numbers) in one way, got it both through step "
     "'collect' (@8) and item by item through step 'numbers' (@numbers), which can never finish (the "
     "list is complete only when the stream has ended, and the other branch holds the stream back); "
-    "collect both, or stream both; to read the data twice, use stream(...) on the collected list "
+    "collect both, or stream both; to read the data twice, use stream(...) on the collected list, "
+    "or a step that gives that list "
     "(called at @3)",
 )
 def collected_branch_joined_in_a_sub_pipeline() -> None:
@@ -1386,7 +1423,8 @@ def collected_branch_joined_in_a_sub_pipeline() -> None:
     "step 'power' (@power): must read step 'numbers' (@numbers) in one way, got it both through step "
     "'collect' (@3) and item by item through step 'numbers' (@numbers), which can never finish (the "
     "list is complete only when the stream has ended, and the other branch holds the stream back); "
-    "collect both, or stream both; to read the data twice, use stream(...) on the collected list "
+    "collect both, or stream both; to read the data twice, use stream(...) on the collected list, "
+    "or a step that gives that list "
     "(called at @8)",
 )
 def collected_branch_in_a_sub_pipeline() -> None:
@@ -3024,6 +3062,482 @@ def zip_filled_with_a_handle() -> None:
     @pipeline
     def body(count: int) -> None:
         zip_streams(numbers(count), numbers(count), fill=count)
+
+
+# -- wired by name -------------------------------------------------------------------------------------------
+
+
+@wrong(
+    WiringError,
+    "step 'title' (@1): takes 'pgae', got no step or parameter of that name; did you mean 'pages'? the names are "
+    "pages, urls, get (called at @3)",
+)
+def wired_to_an_unknown_name() -> None:
+    def title(pgae: Page) -> str: ...
+
+    pipeline("crawl", steps=[urls, get, title], params=Pages)
+
+
+@wrong(
+    WiringError,
+    "step 'urls' (@urls): takes 'pages', got no step or parameter of that name; the names are get (called at @1)",
+)
+def wired_without_params() -> None:
+    pipeline("crawl", steps=[urls, get])
+
+
+@wrong(
+    WiringError,
+    "step 'urls' (@urls): takes 'pages', got no step or parameter of that name; there is none (called at @1)",
+)
+def wired_alone() -> None:
+    pipeline("crawl", steps=[urls])
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@1): each name must mean one data set, got step 'urls' (@urls) and step 'url' (@plain), which "
+    "mean the same; rename one of them",
+)
+def wired_steps_of_one_noun() -> None:
+    pipeline("crawl", steps=[urls, get, step("url", fn=plain)], params=Pages)
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@1): each name must mean one data set, got step 'get' (@get) and step 'get' (@get), which mean "
+    "the same; rename one of them",
+)
+def wired_step_twice() -> None:
+    pipeline("crawl", steps=[urls, get, get], params=Pages)
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@1): each name must mean one data set, got parameter 'pages' of Pages and step 'page' (@get), "
+    "which mean the same; rename one of them",
+)
+def wired_step_of_the_noun_of_a_parameter() -> None:
+    pipeline("crawl", steps=[urls, get.options(name="page")], params=Pages)
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@5): each name must mean one data set, got parameter 'person' of People and parameter "
+    "'people_list' of People, which mean the same; rename one of them",
+)
+def wired_params_of_one_noun() -> None:
+    class People(NamedTuple):
+        person: str
+        people_list: list[str]
+
+    pipeline("crawl", steps=[urls], params=People)
+
+
+@wrong(
+    WiringError,
+    "step 'pair' (@1): its parameters must mean different data, got 'url' and 'url_list', which both mean step 'urls' "
+    "(@urls); leave one of them out (called at @3)",
+)
+def wired_parameters_of_one_noun() -> None:
+    def pair(url: str, url_list: list[str]) -> str: ...
+
+    pipeline("crawl", steps=[urls, pair], params=Pages)
+
+
+@wrong(
+    WiringError,
+    "step 'pair' (@1): its parameters must mean different data, got 'these' and 'those', which both mean all "
+    "parameters; leave one of them out (called at @3)",
+)
+def wired_params_twice_to_a_step() -> None:
+    def pair(these: Pages, those: Pages) -> str: ...
+
+    pipeline("crawl", steps=[pair], params=Pages)
+
+
+@wrong(
+    WiringError,
+    "step 'word' (@1): must not wait for its own result, got the parameter 'words', which means just that; rename the "
+    "step or the parameter (called at @3)",
+)
+def wired_to_itself() -> None:
+    def word(words: list[str]) -> str: ...
+
+    pipeline("crawl", steps=[word])
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@5): steps must not wait for each other, got the cycle step 'chicken' (@1) -> step 'egg' (@3) "
+    "-> step 'chicken' (@1); rename a parameter, or leave it out",
+)
+def wired_in_a_circle() -> None:
+    def chicken(egg: str) -> str: ...
+
+    def egg(chicken: str) -> str: ...
+
+    pipeline("crawl", steps=[chicken, egg])
+
+
+@wrong(
+    WiringError,
+    "step 'count' (@5): takes 'bases', which may mean step 'base' (@1) and step 'basis' (@3); name it as one of them "
+    "(called at @7)",
+)
+def wired_to_what_may_mean_two() -> None:
+    def base() -> int: ...
+
+    def basis() -> int: ...
+
+    def count(bases: int) -> int: ...
+
+    pipeline("crawl", steps=[base, basis, count])
+
+
+@wrong(
+    WiringError,
+    "step 'max' (built-in): must have parameters with names to be wired by, got a function of which Python does not "
+    "tell them; wrap it in one of your own (called at @1)",
+)
+def wired_without_names() -> None:
+    pipeline("crawl", steps=[urls, max], params=Pages)
+
+
+@wrong(
+    HintError,
+    "step 'total' (@1): takes list[int] as 'urls', got a stream of str from step 'urls' (@urls); hint it as str for a "
+    "call per item, as Iterator[str] or list[str] for all of them (called at @3)",
+)
+def wired_stream_of_another_type() -> None:
+    def total(urls: list[int]) -> int: ...
+
+    pipeline("crawl", steps=[urls, total], params=Pages)
+
+
+@wrong(
+    HintError,
+    "step 'title' (@1): takes str as 'pages', got int from parameter 'pages' of Pages; give it str, or hint it as int "
+    "(called at @3)",
+)
+def wired_value_of_another_type() -> None:
+    def title(pages: str) -> str: ...
+
+    pipeline("crawl", steps=[title], params=Pages)
+
+
+@wrong(
+    HintError,
+    "step 'table' (@1): takes dict[str, int] as 'urls', got a stream of str from step 'urls' (@urls); hint it as str "
+    "for a call per item, as Iterator[str] or list[str] for all of them (called at @3)",
+)
+def wired_dict_of_no_pairs() -> None:
+    def table(urls: dict[str, int]) -> int: ...
+
+    pipeline("crawl", steps=[urls, table], params=Pages)
+
+
+@wrong(
+    HintError,
+    "step 'kinds' (@3): takes set[list[str]] as 'parts', got a stream of list[str] from step 'parts' (@1); hint it as "
+    "list[str] for a call per item, as Iterator[list[str]] or list[list[str]] for all of them (called at @5)",
+)
+def wired_set_of_lists() -> None:
+    def parts(url: str) -> list[str]: ...
+
+    def kinds(parts: set[list[str]]) -> int: ...
+
+    pipeline("crawl", steps=[urls, parts, kinds], params=Pages)
+
+
+@wrong(
+    HintError,
+    "step 'letters' (@4): takes Iterator[str] as 'text', got str from parameter 'text' of Text; give it "
+    "Iterator[str], or hint it as str (called at @6)",
+)
+def wired_text_letter_by_letter() -> None:
+    class Text(NamedTuple):
+        text: str
+
+    def letters(text: Iterator[str]) -> str: ...
+
+    pipeline("crawl", steps=[letters], params=Text)
+
+
+@wrong(
+    HintError,
+    "step 'compared' (@1): is called for each 'url', got 'get' as a stream, which can be read only once; hint it as "
+    "list[Page] to have all of it in each call, or as Page to have one item in each (called at @3)",
+)
+def wired_per_item_and_to_a_stream() -> None:
+    def compared(url: str, get: Iterator[Page]) -> str: ...
+
+    pipeline("crawl", steps=[urls, get, compared], params=Pages)
+
+
+@wrong(
+    HintError,
+    "step 'first' (@1): is async, so it reads streams with 'async for', got 'urls' hinted as Iterator[str]; hint it as "
+    "AsyncIterator[str] (called at @3)",
+)
+def wired_async_step_to_a_plain_iterator() -> None:
+    async def first(urls: Iterator[str]) -> str: ...
+
+    pipeline("crawl", steps=[urls, first], params=Pages)
+
+
+@wrong(
+    WiringError,
+    "step 'share' (@3): must read step 'urls' (@urls) in one way, got it both through step 'collect' (@5) and item by "
+    "item through step 'urls' (@urls), which can never finish (the list is complete only when the stream has ended, "
+    "and the other branch holds the stream back); collect both, or stream both; to read the data twice, use "
+    "stream(...) on the collected list, or a step that gives that list (called at @5)",
+)
+def wired_list_and_items_of_one_stream() -> None:
+    def total(urls: list[str]) -> int: ...
+
+    def share(url: str, total: int) -> float: ...
+
+    pipeline("crawl", steps=[urls, total, share], params=Pages)
+
+
+@wrong(
+    HintError,
+    "step 'get' (@get): takes str as 'url', got a stream of str from step 'urls' (@urls); hint it as Iterator[str] or "
+    "list[str], or leave mode='all' out (called at @1)",
+)
+def wired_items_to_mode_all() -> None:
+    pipeline("crawl", steps=[urls, get.options(mode="all")], params=Pages)
+
+
+@wrong(
+    WiringError,
+    "step 'total' (@1): mode='each' asks for a call for each item of a stream, got no parameter that takes one item; "
+    "hint one with the type of the items, or leave mode out (called at @3)",
+)
+def wired_list_to_mode_each() -> None:
+    def total(urls: list[str]) -> int: ...
+
+    pipeline("crawl", steps=[urls, step(total, mode="each")], params=Pages)
+
+
+@wrong(
+    WiringError,
+    "step 'half' (@half): mode='each' asks for a call for each item of a stream, got no parameter that takes one item; "
+    "hint one with the type of the items, or leave mode out (called at @4)",
+)
+def wired_value_to_mode_each() -> None:
+    class Number(NamedTuple):
+        number: int
+
+    pipeline("crawl", steps=[half.options(mode="each")], params=Number)
+
+
+@wrong(OptionError, "step 'get' (@get): mode must be 'each' or 'all', got 'every'")
+def mode_is_unknown() -> None:
+    get.options(mode="every")  # type: ignore[typeddict-item]
+
+
+@wrong(
+    WiringError,
+    "step 'length' (@length): mode='all' asks for a stream in one call, got .map, which calls it for each item; call "
+    "it with the stream or its .collect(), or leave mode out (called at @3)",
+)
+def mode_all_in_map() -> None:
+    @pipeline
+    def lengths(words: list[str]) -> Stream[int]:
+        return stream(words).map(length.options(mode="all"))
+
+
+@wrong(
+    WiringError,
+    "step 'words' (@words): mode='each' asks for a call for each item of a stream, got one call; use "
+    ".flat_map(words), or leave mode out (called at @3)",
+)
+def mode_each_in_a_call() -> None:
+    @pipeline
+    def letters(text: str) -> Stream[str]:
+        return words.options(mode="each")(text)
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@1): returns must name a step, got 'gte'; did you mean 'get'? the names are urls, get",
+)
+def wired_to_return_an_unknown_name() -> None:
+    pipeline("crawl", steps=[urls, get], params=Pages, returns="gte")
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@1): returns must name a step, got parameter 'pages' of Pages; whoever runs it has that already",
+)
+def wired_to_return_a_parameter() -> None:
+    pipeline("crawl", steps=[urls, get], params=Pages, returns=("get", "pages"))
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@1): returns must be the name of a step, or a tuple of names, got 3; leave it out to return "
+    "what no other step reads",
+)
+def wired_to_return_a_number() -> None:
+    pipeline("crawl", steps=[urls], params=Pages, returns=3)  # type: ignore[call-overload]
+
+
+@wrong(WiringError, "pipeline 'crawl' (@1): returns pipeline 'save' (@save), which gives nothing; leave it out")
+def wired_to_return_nothing() -> None:
+    pipeline("crawl", steps=[save], params=Count, returns="save")
+
+
+@wrong(WiringError, "pipeline 'crawl' (@1): needs a step at least, got an empty list; list the steps")
+def wired_without_steps() -> None:
+    pipeline("crawl", steps=[])
+
+
+@wrong(WiringError, "pipeline 'crawl' (@1): steps must be a list of steps, got <step 'urls'>; give a list")
+def wired_to_a_step_that_is_no_list() -> None:
+    pipeline("crawl", steps=urls, params=Pages)  # type: ignore[call-overload]
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@1): is made of steps, got 3 among them; list functions, steps, pipelines, and what "
+    "include(...) gives",
+)
+def wired_to_a_number() -> None:
+    pipeline("crawl", steps=[urls, 3], params=Pages)
+
+
+@wrong(WiringError, "pipeline 'crawl' (@1): takes params and returns only together with steps; give steps=[...]")
+def params_without_steps() -> None:
+    pipeline("crawl", params=Pages)  # type: ignore[call-overload]
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@1): params must be a NamedTuple, dataclass, TypedDict or msgspec Struct, got Pages(pages=3); "
+    "make a class with a field for each parameter",
+)
+def params_that_are_no_class() -> None:
+    pipeline("crawl", steps=[urls], params=Pages(3))  # type: ignore[call-overload]
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@4): params must have all their fields, got Keys, in which 'pages' is not required; make it "
+    "required, or use a dataclass, where it can have a default",
+)
+def params_with_a_key_that_may_be_missing() -> None:
+    class Keys(TypedDict):
+        pages: NotRequired[int]
+
+    pipeline("crawl", steps=[urls], params=Keys)
+
+
+@wrong(
+    WiringError,
+    "pipeline 'crawl' (@5): params must keep what they are made of, got Lost, which takes 'pages' and has no field of "
+    "that name; make it a field",
+)
+def params_that_lose_a_field() -> None:
+    @dataclasses.dataclass
+    class Lost:
+        pages: dataclasses.InitVar[int]
+
+    pipeline("crawl", steps=[urls], params=Lost)
+
+
+@wrong(WiringError, "include 'part' (@1): needs a pipeline, got 3; give what pipeline(...) or | makes")
+def include_of_a_number() -> None:
+    include("part", 3)
+
+
+@wrong(WiringError, "include 'part' (@1): needs a function as fn, got 3; pass the function itself")
+def include_with_a_number() -> None:
+    include("part", repeated, fn=3)  # type: ignore[arg-type]
+
+
+@wrong(WiringError, "include 'a/b' (@1): a name must be text without '/', '#', '(' and ')', got 'a/b'; choose another")
+def include_under_a_path() -> None:
+    include("a/b", repeated)
+
+
+@wrong(
+    OptionError,
+    "include 'part' (@1): an adapter has max_in_flight=1, got 3 from step 'get' (@get); give the pipeline's own steps "
+    "the room, or make it a step of its own",
+)
+def include_with_more_in_flight() -> None:
+    include("part", repeated, fn=get.options(max_in_flight=3))
+
+
+@wrong(
+    WiringError,
+    "include 'part' (@1): takes 'word', got no step or parameter of that name; the names are count (called at @1)",
+)
+def include_of_a_parameter_that_is_not_there() -> None:
+    pipeline("crawl", steps=[include("part", repeated)], params=Count)
+
+
+@wrong(
+    WiringError,
+    "step 'adapter' (@1): must give the parameters of pipeline 'repeated' (@repeated), got Count, which differs in "
+    "'word'; give it the fields word, count (called at @3)",
+)
+def include_with_a_field_missing() -> None:
+    def adapter(pages: int) -> Count: ...
+
+    pipeline("crawl", steps=[include("part", repeated, fn=adapter)], params=Pages)
+
+
+@wrong(
+    WiringError,
+    "step 'adapter' (@1): must give the parameters of pipeline 'repeated' (@repeated), got str; hint it to give a "
+    "NamedTuple or dataclass with the fields word, count (called at @3)",
+)
+def include_with_one_value_for_two_parameters() -> None:
+    def adapter(pages: int) -> str: ...
+
+    pipeline("crawl", steps=[include("part", repeated, fn=adapter)], params=Pages)
+
+
+@wrong(
+    HintError,
+    "pipeline 'repeated' (@repeated): takes int as 'count', got str from step 'count' (@3); give it int, or change the "
+    "hint (called at @3)",
+)
+def include_with_a_field_of_another_type() -> None:
+    def adapter(pages: int) -> WordAndCount: ...
+
+    pipeline("crawl", steps=[include("part", repeated, fn=adapter)], params=Pages)
+
+
+@wrong(
+    WiringError,
+    "step 'after' (@1): takes 'save', got pipeline 'save' (@save), which gives nothing; return something there, or "
+    "leave the parameter out (called at @3)",
+)
+def wired_to_what_gives_nothing() -> None:
+    def after(save: int) -> None: ...
+
+    pipeline("crawl", steps=[save, after], params=Count)
+
+
+@wrong(
+    WiringError,
+    "step 'after' (@1): takes 'both', got pipeline 'both' (@both), which gives several values; return one of them "
+    "there, or leave the parameter out (called at @3)",
+)
+def wired_to_what_gives_several() -> None:
+    def after(both: int) -> None: ...
+
+    pipeline("crawl", steps=[both, after], params=Count)
+
+
+@wrong(ArgumentError, "pipeline 'crawl' (@1): too many positional arguments; it takes (pages: int) (called at @1)")
+def wired_and_run_with_too_much() -> None:
+    pipeline("crawl", steps=[urls], params=Pages).run(Pages(3), 3)  # type: ignore[call-overload]
 
 
 # -- the tests -----------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Streaming pipelines inside one Python program, with an exact bound on every hand-off."""
 
 from headrace.dsl.flow import AsyncItems, Items
+from headrace.dsl.include import include
 from headrace.dsl.pipeline import Pipeline, pipeline
 from headrace.dsl.resource import resource
 from headrace.dsl.runner import AsyncRunner, Run, SyncRunner
@@ -50,6 +51,7 @@ __all__ = [
     "UnpicklableError",
     "WiringError",
     "WorkerError",
+    "include",
     "pipeline",
     "resource",
     "step",

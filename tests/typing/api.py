@@ -7,9 +7,11 @@ import sqlite3
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
-from typing import Any, assert_type
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypedDict, assert_type
 
 import httpx
+import msgspec
 
 from headrace import (
     AsyncItems,
@@ -26,6 +28,7 @@ from headrace import (
     Step,
     Stream,
     SyncRunner,
+    include,
     pipeline,
     resource,
     step,
@@ -599,3 +602,65 @@ def takes_any_function(function: Callable[[str], Page]) -> None: ...
 
 
 takes_any_function(get)  # outside of a pipeline, a step is its function
+
+
+# -- wiring by name ------------------------------------------------------------------------------------------
+
+
+class AsNamedTuple(NamedTuple):
+    pages: int
+    depth: int = 1
+
+
+@dataclass
+class AsDataclass:
+    pages: int
+    depth: int = 1
+
+
+class AsTypedDict(TypedDict):
+    pages: int
+
+
+class AsStruct(msgspec.Struct):
+    pages: int
+    depth: int = 1
+
+
+by_name = pipeline("by_name", steps=[urls, get, split], params=AsNamedTuple)
+of_dataclass = pipeline("of_dataclass", steps=(urls, include("pages", by_name)), params=AsDataclass, returns="pages")
+of_typed_dict = pipeline("of_typed_dict", steps=[urls, by_name | count], params=AsTypedDict, returns=("urls",))
+of_struct = pipeline("of_struct", steps=[urls, include("pages", get, fn=process)], params=AsStruct)
+of_nothing = pipeline("of_nothing", steps=[lambda: 3])
+
+by_name.run(3)
+by_name.run(3, depth=2)
+by_name.run(pages=3)
+by_name.run(AsNamedTuple(3))
+of_dataclass.run(3, 2)
+of_dataclass.run(AsDataclass(3))
+of_typed_dict.run(pages=3)
+of_typed_dict.run({"pages": 3})
+of_struct.run(3)
+of_struct.run(AsStruct(3))
+of_nothing.run()
+assert_type(by_name.iter(3), Items[Any])
+assert_type(by_name.iter(AsNamedTuple(3)), Items[Any])
+assert_type(by_name.aiter(AsNamedTuple(3)), AsyncItems[Any])
+SyncRunner().execute(by_name, 3)
+assert_type(SyncRunner().execute(by_name, AsNamedTuple(3)), Run[Any])
+by_name.named("other").override({get: get})
+step("get", fn=process, mode="each")
+get.options(mode="all")
+
+
+async def runs_by_name() -> None:
+    await by_name.arun(3)
+    await by_name.arun(AsNamedTuple(3))
+    assert_type(await AsyncRunner().execute(by_name, AsNamedTuple(3)), Run[Any])
+
+
+@pipeline
+def uses_by_name(pages: int) -> Stream[str]:
+    found: Stream[str] = by_name(pages, depth=2)
+    return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from headrace import (
     AsyncItems,
@@ -16,6 +17,7 @@ from headrace import (
     Step,
     Stream,
     SyncRunner,
+    include,
     pipeline,
     resource,
     step,
@@ -313,3 +315,29 @@ assert_bound(urls, "3")  # type: ignore[call-overload]  # pyright: ignore[report
 EveryRunner(order=False)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 EveryRunner().execute(urls, page=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 CompletionOrder(["a"]).of(3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+# -- wiring by name ------------------------------------------------------------------------------------------
+
+
+class Params(NamedTuple):
+    pages: int
+    depth: int = 1
+
+
+by_name = pipeline("by_name", steps=[urls, get], params=Params)
+by_name.run("3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+by_name.run()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+by_name.run(3, 2, 1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+by_name.run(page=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+by_name.run(Page())  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+by_name.iter("3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+SyncRunner().execute(by_name, Page())  # type: ignore[misc]  # pyright: ignore[reportCallIssue, reportArgumentType]
+pipeline("by_name", params=Params)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+pipeline("by_name", returns="urls")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+pipeline("by_name", steps=urls)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+pipeline("by_name", steps=[urls], params=Params(3))  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+pipeline("by_name", steps=[urls], returns=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+include("part", by_name, fn=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+step("get", fn=get, mode="every")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+get.options(mode=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

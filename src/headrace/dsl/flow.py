@@ -290,14 +290,18 @@ class Flow(ABC, Generic[P, R]):
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The values of the parameter nodes."""
+        bound = self._bound(args, kwargs)
+        bound.apply_defaults()
+        return {f"{self.name}({name})": value for name, value in bound.arguments.items()}
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments:
+        """The arguments of a run, by parameter."""
         try:
-            bound = self._parameters.bind(*args, **kwargs)
+            return self._parameters.bind(*args, **kwargs)
         except TypeError as error:
             raise ArgumentError(
                 f"{self._where}: {unbound(error, self._parameters, args, kwargs)} (called at {called_at()})"
             ) from None
-        bound.apply_defaults()
-        return {f"{self.name}({name})": value for name, value in bound.arguments.items()}
 
 
 def _given(dag: Dag) -> str:

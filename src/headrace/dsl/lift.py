@@ -36,7 +36,7 @@ from headrace.graph.draft import Draft, Given, Recording
 from headrace.graph.hints import describe, item_of, iterates, tuple_length, tuple_of
 from headrace.graph.options import Options
 
-__all__ = ["Part", "lift", "lift_over", "lift_spread", "parts_of"]
+__all__ = ["Part", "lift", "lift_here", "lift_over", "lift_spread", "parts_of"]
 
 FLAT = frozenset({"map", "flat_map", "filter"})
 BEGINS = frozenset({"source", "iterate"})
@@ -92,31 +92,36 @@ def lift_spread(trace: Trace, part: Pipeline[Any, Any], items: Stream[Any]) -> S
 def lift_over(trace: Trace, kind: Kind, part: Pipeline[Any, Any], arguments: Mapping[str, Any]) -> Stream[Any]:
     """The same, where every stream among `arguments` gives one item for each call."""
     with trace.inside(part.name):
-        body = trace.beside()
-        given: dict[str, Any] = {}
-        items: dict[str, Stream[Any]] = {}
-        values: dict[str, Value] = {}
-        for name, argument in arguments.items():
-            given[name] = argument
-            if isinstance(argument, Handle):
-                given[name] = parameter = body.parameter(name, argument._hint, part.callee.where)
-                if isinstance(argument, Stream):
-                    items[parameter._id] = argument
-                elif isinstance(argument, Value):
-                    values[parameter._id] = argument
-        with tracing(body):
-            handles, returns = outputs_of(part._where, part.callee, part._record(body, given))
-        trace.uses |= body.uses
-        lifted = _Lift(trace, body.drafts, items, values, [handle._id for handle in handles])
-        result = lifted.result()
-        if kind == "map":
-            if returns == "stream":
-                raise WiringError(
-                    f"{part._where}: .map needs one result for each item, got a stream; use .flat_map, or let it "
-                    f"collect (called at {trace.here()})"
-                )
-            return result
-        return result if returns == "stream" else _flattened(trace, part, result)
+        return lift_here(trace, kind, part, arguments)
+
+
+def lift_here(trace: Trace, kind: Kind, part: Pipeline[Any, Any], arguments: Mapping[str, Any]) -> Stream[Any]:
+    """The same, in the path in which the trace is already."""
+    body = trace.beside()
+    given: dict[str, Any] = {}
+    items: dict[str, Stream[Any]] = {}
+    values: dict[str, Value] = {}
+    for name, argument in arguments.items():
+        given[name] = argument
+        if isinstance(argument, Handle):
+            given[name] = parameter = body.parameter(name, argument._hint, part.callee.where)
+            if isinstance(argument, Stream):
+                items[parameter._id] = argument
+            elif isinstance(argument, Value):
+                values[parameter._id] = argument
+    with tracing(body):
+        handles, returns = outputs_of(part._where, part.callee, part._record(body, given))
+    trace.uses |= body.uses
+    lifted = _Lift(trace, body.drafts, items, values, [handle._id for handle in handles])
+    result = lifted.result()
+    if kind == "map":
+        if returns == "stream":
+            raise WiringError(
+                f"{part._where}: .map needs one result for each item, got a stream; use .flat_map, or let it "
+                f"collect (called at {trace.here()})"
+            )
+        return result
+    return result if returns == "stream" else _flattened(trace, part, result)
 
 
 def _flattened(trace: Trace, part: Pipeline[Any, Any], result: Stream[Any]) -> Stream[Any]:

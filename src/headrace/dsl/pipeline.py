@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ParamSpec, Protocol, TypeGuard, TypeVar, cast, overload
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeGuard, TypeVar, cast, overload
 
 import msgspec
 
@@ -26,11 +26,16 @@ from headrace.graph.draft import Draft, Returns
 from headrace.graph.hints import describe, fits, holds, is_stream, item_of, iterates, takes_stream, tuple_of
 from headrace.graph.values import shown
 
-__all__ = ["Pipeline", "checked_arguments", "join", "outputs_of", "pipeline", "pipeline_of_step"]
+if TYPE_CHECKING:
+    from headrace.dsl.autowire import WiredPipeline
+
+__all__ = ["Pipeline", "checked_arguments", "join", "outputs_of", "pipeline", "pipeline_of_step", "without_result"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+Q = TypeVar("Q")
+Returned = str | Sequence[str] | None  # the names of steps
 
 
 class Pipeline(Flow[P, R_co]):
@@ -154,13 +159,42 @@ class PipelineMaker(Protocol):
 def pipeline(body: Callable[P, R], /) -> Pipeline[P, R]: ...
 @overload
 def pipeline(name: str, /) -> PipelineMaker: ...
-def pipeline(body_or_name: Any, /) -> Any:
-    """Record a pipeline body: `@pipeline` or `@pipeline("name")`. What can be decorated is valid.
+@overload
+def pipeline(
+    name: str, /, *, steps: Iterable[object], params: None = None, returns: Returned = None
+) -> Pipeline[[], Any]: ...
+@overload
+def pipeline(
+    name: str, /, *, steps: Iterable[object], params: Callable[P, Q], returns: Returned = None
+) -> WiredPipeline[P, Q]: ...
+@overload
+def pipeline(  # pyright: ignore[reportOverlappingOverload]  # a TypedDict is no such callable to pyright
+    name: str, /, *, steps: Iterable[object], params: type[Q], returns: Returned = None
+) -> WiredPipeline[..., Q]: ...
+def pipeline(  # noqa: D417  # its arguments are those of the overloads
+    body_or_name: Any, /, *, steps: Any = None, params: Any = None, returns: Any = None
+) -> Any:
+    """Record a pipeline body: `@pipeline` or `@pipeline("name")`; or wire steps by name: `pipeline("name", steps=...)`.
 
-    The body runs once, now, with handles in place of data. It may return a value, a stream, a tuple of
-    values, or nothing; every step that it calls is run, whether its result is returned or not.
+    A body runs once, now, with handles in place of data. It may return a value, a stream, a tuple of values, or
+    nothing; every step that it calls is run, whether its result is returned or not. What can be decorated is valid.
 
-    Raises: BuildError: the body is wrong; the message says where, what, and how to mend it.
+    Wiring by name writes the body: each parameter of a step is the data set of its name, a parameter of the pipeline
+    or what the step of that name gives, and its hint says how it is taken. A stream of `T` is taken item by item by a
+    parameter hinted `T`, as it comes by `Iterator[T]`, and all in one by `list[T]`, `set[T]`, `frozenset[T]`,
+    `tuple[T, ...]`, or `dict[K, V]` if it is one of pairs. `page`, `pages` and `pages_list` are one name.
+
+    Args:
+        body: The function that is recorded.
+        name: What the pipeline is called; default: the name of the body.
+        steps: Steps, functions, pipelines, and what `include` gives, in any order. To type checkers they are objects,
+            since a list of functions of several kinds is a list of objects to them.
+        params: The parameters of the pipeline: a class with a field for each, such as a NamedTuple or a dataclass.
+            `run` takes its fields, or an instance. A step that is to have them all hints a parameter with the class.
+        returns: The name of the step whose result the pipeline gives, or a tuple of names; default: those that no other
+            step reads.
+
+    Raises: BuildError: the body or the wiring is wrong; the message says where, what, and how to mend it.
 
     >>> from headrace import Stream, pipeline, step, stream
     >>> @step
@@ -171,10 +205,32 @@ def pipeline(body_or_name: Any, /) -> Any:
     ...     return total(stream(words).map(len).collect())
     >>> letters.run(["to", "not"])
     5
+
+    >>> from typing import NamedTuple
+    >>> class Text(NamedTuple):
+    ...     words: list[str]
+    >>> def number(word: str) -> int:
+    ...     return len(word)
+    >>> letters = pipeline("letters", steps=[number, total], params=Text)
+    >>> letters.run(["to", "not"]), letters.run(Text(["be"]))
+    (5, 2)
     """
+    if steps is not None or params is not None or returns is not None:
+        return _wired(body_or_name, steps, params, returns)
     if isinstance(body_or_name, str):
         return functools.partial(_made, checked_name(body_or_name, called_at(), "pipeline"))
     return _made(None, body_or_name)
+
+
+def _wired(name: Any, steps: Any, params: Any, returns: Any) -> Any:
+    from headrace.dsl.autowire import wired
+
+    place = called_at()
+    if steps is None:
+        raise WiringError(
+            f"pipeline {name!r} ({place}): takes params and returns only together with steps; give steps=[...]"
+        )
+    return wired(checked_name(name, place, "pipeline"), place, steps, params, returns)
 
 
 def _made(name: str | None, body: Any) -> Pipeline[Any, Any]:
@@ -187,10 +243,18 @@ def _made(name: str | None, body: Any) -> Pipeline[Any, Any]:
     where = f"pipeline '{callee.name}' ({callee.where})"
     _check_body(where, body)
     _check_parameters(where, callee)
-    made: Pipeline[Any, Any] = Pipeline(callee.name, callee, body)
+    made: Pipeline[Any, Any] = Pipeline(callee.name, callee, functools.partial(_in_its_own_lines, body))
     functools.update_wrapper(made, body, updated=())
     made._program  # noqa: B018  # compiled here: what can be decorated is valid
     return made
+
+
+def _in_its_own_lines(body: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Run a body that somebody wrote: the calls in it stand in its lines, wherever the pipeline is used."""
+    trace = current_trace()
+    assert trace is not None  # a body runs within one
+    with trace.at(None):
+        return body(*args, **kwargs)
 
 
 def _check_body(where: str, body: Any) -> None:
@@ -318,7 +382,7 @@ class Line(Pipeline[P, R_co]):
         (first, _), (newest, self._joined_at) = parts[0], parts[-1]
         self._parts = tuple(parts)
         self._last = last  # stands for what the line gives: its kind and type
-        super().__init__(f"{first.name}_to_{newest.name}", _without_result(first.callee), self._run_parts)
+        super().__init__(f"{first.name}_to_{newest.name}", without_result(first.callee), self._run_parts)
 
     @property
     def _where(self) -> str:
@@ -328,12 +392,10 @@ class Line(Pipeline[P, R_co]):
         trace = current_trace()
         assert trace is not None  # Pipeline records within one
         (first, _), *rest = self._parts
-        outer = trace.place
-        result = first(*args, **kwargs)
+        result = _by_itself(first)(*args, **kwargs)
         for part, place in rest:
-            trace.place = place
-            result = attach(trace, result, part)
-        trace.place = outer
+            with trace.at(place):
+                result = attach(trace, result, part)
         return result
 
 
@@ -407,6 +469,8 @@ def _attach_line(trace: Trace, stream: Any, line: Line[Any, Any]) -> Any:
 def takes_whole(part: Flow[Any, Any]) -> bool:
     """Whether `|` gives it the whole stream, and not item after item."""
     first = next(iter(part.callee.parameters.values()), None)
+    if isinstance(part, Step) and part.settings.mode is not None:
+        return part.settings.mode == "all"
     if first is None:
         return isinstance(part, Step) and part.function in COLLECTORS
     return first.hint not in (Any, object) and not isinstance(first.hint, TypeVar) and takes_stream(first.hint, Any)
@@ -415,11 +479,17 @@ def takes_whole(part: Flow[Any, Any]) -> bool:
 COLLECTORS = (set, frozenset, dict, min, max)  # they take an iterable, but have no signature that says so
 
 
-def _without_result(callee: Callee) -> Callee:
+def without_result(callee: Callee) -> Callee:
+    """The same parameters, and nothing said about the result."""
     return msgspec.structs.replace(callee, returns=Any, result=Any, streams=False)
 
 
 def pipeline_of_step(step: Step[Any, Any]) -> Pipeline[Any, Any]:
     """The pipeline that is only this step."""
     _check_parameters(step._where, step.callee)
-    return Pipeline(step.name, _without_result(step.callee), step)
+    return Pipeline(step.name, without_result(step.callee), _by_itself(step))
+
+
+def _by_itself(flow: Flow[P, R]) -> Flow[P, R]:
+    """A step that is called per item in a pipeline, but once where it begins one."""
+    return flow.options(mode=None) if isinstance(flow, Step) and flow.settings.mode == "each" else flow

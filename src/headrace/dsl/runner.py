@@ -11,6 +11,7 @@ from headrace.dsl.flow import Flow
 if TYPE_CHECKING:
     from headrace.drivers.clock import Clock
     from headrace.drivers.runner import Observer
+    from headrace.dsl.autowire import WiredPipeline
     from headrace.dsl.stream import Stream
     from headrace.engine.report import Report
     from headrace.graph.dag import Program
@@ -20,6 +21,7 @@ __all__ = ["AsyncRunner", "Run", "SyncRunner"]
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+Q = TypeVar("Q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class SyncRunner:
     def execute(self, pipeline: Flow[P, Stream[T]], /, *args: P.args, **kwargs: P.kwargs) -> Run[list[T]]: ...
     @overload
     def execute(self, pipeline: Flow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Run[R]: ...
+    @overload
+    def execute(self, pipeline: WiredPipeline[..., Q], params: Q, /) -> Run[Any]: ...
     def execute(self, pipeline: Flow[Any, Any], /, *args: Any, **kwargs: Any) -> Run[Any]:
         """Run to the end, as `pipeline.run(...)` does, and report.
 
@@ -96,6 +100,8 @@ class AsyncRunner:
     ) -> Coroutine[Any, Any, Run[list[T]]]: ...
     @overload
     def execute(self, pipeline: Flow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Run[R]]: ...
+    @overload
+    def execute(self, pipeline: WiredPipeline[..., Q], params: Q, /) -> Coroutine[Any, Any, Run[Any]]: ...
     def execute(self, pipeline: Flow[Any, Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Run[Any]]:
         """Run to the end, as `pipeline.arun(...)` does, and report.
 

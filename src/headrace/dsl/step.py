@@ -11,7 +11,7 @@ from headrace.dsl.handle import Handle, called_at
 from headrace.dsl.trace import current_trace
 from headrace.errors import WiringError
 from headrace.graph.callee import BUILT_IN, name_of, place_of, read
-from headrace.graph.options import Executor, Options
+from headrace.graph.options import Executor, Mode, Options
 from headrace.graph.values import shown
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class StepOptions(TypedDict, total=False):
     ordered: bool
     executor: Executor
     idempotent: bool
+    mode: Mode | None
 
 
 class NamedStepOptions(StepOptions, total=False):
@@ -146,6 +147,8 @@ def step(  # noqa: D417  # its arguments are those of the overloads
             function runs in asyncio tasks, and takes no other.
         idempotent: True: a call may be made again (with the same item, up to 3 times in all) if its worker process
             dies; with `executor="process"`.
+        mode: "each": streams reach the step in a call per item; "all": in one call, lazily or collected. Another use
+            is an error. Default: as the step is used, and where steps are wired by name or joined with `|`, the hints.
 
     Raises:
         OptionError: an option has a value that it cannot have.

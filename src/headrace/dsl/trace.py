@@ -38,6 +38,7 @@ from headrace.graph.hints import (
     tuple_of,
 )
 from headrace.graph.options import Options
+from headrace.graph.stages import PER_ITEM
 
 __all__ = ["Trace", "current_trace", "spread_inputs", "tracing"]
 
@@ -93,6 +94,15 @@ class Trace:
         path = f"{self.path}/{name}"
         self.uses[path] = count = self.uses.get(path, 0) + 1
         return path if count == 1 else f"{path}#{count}"
+
+    @contextmanager
+    def at(self, place: str | None) -> Iterator[None]:
+        """Within it, calls stand at `place`; None: in the code that is running."""
+        outer, self.place = self.place, place
+        try:
+            yield
+        finally:
+            self.place = outer
 
     @contextmanager
     def inside(self, name: str) -> Iterator[None]:
@@ -285,6 +295,7 @@ class Trace:
         inputs: tuple[Given, ...],
         result: Any,
     ) -> Handle:
+        self._check_mode(kind, callee, options)
         self._check_colour(callee, inputs)
         self._check_overlap(kind, callee, options, any(given.delivery == "stream" for given in inputs))
         values = ("value", "resource", "item_resource")
@@ -302,6 +313,21 @@ class Trace:
             options,
         )
         return self.add(draft)
+
+    def _check_mode(self, kind: Kind, callee: Callee, options: Options) -> None:
+        """What a step says about how streams reach it must be so."""
+        per_item = kind in PER_ITEM
+        if options.mode == "all" and per_item:
+            raise WiringError(
+                f"{callee}: mode='all' asks for a stream in one call, got .{kind}, which calls it for each item; call "
+                f"it with the stream or its .collect(), or leave mode out (called at {self.here()})"
+            )
+        if options.mode == "each" and not per_item:
+            method = "flat_map" if callee.streams else "map"
+            raise WiringError(
+                f"{callee}: mode='each' asks for a call for each item of a stream, got one call; use "
+                f".{method}({callee.name}), or leave mode out (called at {self.here()})"
+            )
 
     def _check_overlap(self, kind: Kind, callee: Callee, options: Options, reads: bool) -> None:
         """Options for calls that overlap are refused where they would do nothing."""

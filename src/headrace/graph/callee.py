@@ -84,7 +84,7 @@ def read(function: Callable[..., Any], name: str | None = None) -> Callee:
     names = _names_in_scope(plain)
     where = place_of(function)
     parameters = {
-        each.name: Parameter(each.name, each.kind, _hint(each.annotation, names), each.default is REQUIRED)
+        each.name: _parameter(each, _hint(each.annotation, names))
         for each in (signature.parameters.values() if signature else ())
     }
     if where == BUILT_IN and "iterable" in parameters:  # what `sum` and `sorted` say in place of a hint
@@ -168,7 +168,19 @@ def _layers(function: Any) -> Iterator[Any]:
             return
 
 
-def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
+def _key(kind: Any, name: str, hint: Any) -> inspect.Parameter:
+    default = REQUIRED if name in kind.__required_keys__ else None
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+
+
+def _parameter(given: inspect.Parameter, hint: Any) -> Parameter:
+    required = given.default is REQUIRED and typing.get_origin(hint) is not typing.NotRequired
+    return Parameter(given.name, given.kind, hint, required)
+
+
+def _signature(function: Any) -> inspect.Signature | None:
+    if typing.is_typeddict(function):  # it takes its keys as keywords
+        return inspect.Signature([_key(function, name, hint) for name, hint in function.__annotations__.items()])
     try:
         return inspect.signature(function)
     except (ValueError, TypeError):  # some built-ins have none

@@ -139,5 +139,5 @@ def _uneven_join(join: Draft, stream: Draft, collect: Draft, branch: Draft) -> W
         f"{join}: must read {stream} in one way, got it both through {collect} and item by item through "
         f"{branch}, which can never finish (the list is complete only when the stream has ended, and the "
         "other branch holds the stream back); collect both, or stream both; to read the data twice, use "
-        f"stream(...) on the collected list (called at {join.called})"
+        f"stream(...) on the collected list, or a step that gives that list (called at {join.called})"
     )

@@ -5,9 +5,7 @@ The passes: order the nodes, check them, freeze them with their levels, cut them
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import msgspec
@@ -17,6 +15,7 @@ from headrace.graph.check import check
 from headrace.graph.dag import Constant, Dag, Edge, Node, Program, Stage
 from headrace.graph.draft import Draft, Given, Recording
 from headrace.graph.hints import describe
+from headrace.graph.order import CycleError, cycle_of, in_order
 from headrace.graph.stages import cut
 from headrace.graph.values import shown
 
@@ -91,27 +90,16 @@ def _drain(draft: Draft) -> Draft:
 
 def _ordered(drafts: dict[str, Draft]) -> dict[str, Draft]:
     """The drafts in the order in which they were recorded, as far as each comes after what it depends on."""
-    sorter = TopologicalSorter(
-        {draft.id: [given.source for given in draft.inputs if given.source is not None] for draft in drafts.values()}
-    )
     try:
-        sorter.prepare()
+        ids = in_order({id: [given.source for given in one.inputs if given.source] for id, one in drafts.items()})
     except CycleError as error:
-        cycle = " -> ".join(f"'{id}'" for id in reversed(error.args[1]))
+        cycle = cycle_of(error)
+        shown_cycle = " -> ".join(f"'{id}'" for id in cycle)
         raise WiringError(
-            f"{drafts[error.args[1][0]]}: must not wait for its own result, got the cycle {cycle}; "
+            f"{drafts[cycle[0]]}: must not wait for its own result, got the cycle {shown_cycle}; "
             "leave one of these inputs out"
         ) from None
-    position = {id: index for index, id in enumerate(drafts)}
-    ready: list[tuple[int, str]] = []
-    ordered: dict[str, Draft] = {}
-    while sorter.is_active():
-        for id in sorter.get_ready():
-            heapq.heappush(ready, (position[id], id))
-        _, id = heapq.heappop(ready)
-        ordered[id] = drafts[id]
-        sorter.done(id)
-    return ordered
+    return {id: drafts[id] for id in ids}
 
 
 def _with_resources_placed(drafts: dict[str, Draft]) -> dict[str, Draft]:

@@ -21,6 +21,7 @@ from typing import Annotated, Any, TypeVar, Union
 __all__ = [
     "ITERATORS",
     "REQUIRED",
+    "alternatives",
     "bind_variables",
     "can_be_hashed",
     "describe",
@@ -410,6 +411,16 @@ def _described_argument(argument: Any) -> str:
 def is_union(hint: Any) -> bool:
     """Whether the hint is a union, written either way."""
     return typing.get_origin(hint) in (Union, types.UnionType)
+
+
+def alternatives(hint: Any) -> tuple[Any, ...]:
+    """The hints of which one is enough: the parts of a union, or the hint alone.
+
+    >>> alternatives(int | Annotated[str, "a name"]), alternatives(list[int])
+    ((<class 'int'>, <class 'str'>), (list[int],))
+    """
+    hint = _bare(hint)
+    return tuple(map(_bare, typing.get_args(hint))) if is_union(hint) else (hint,)
 
 
 def union(parts: tuple[Any, ...]) -> Any:

@@ -9,10 +9,11 @@ import msgspec
 from headrace.errors import OptionError
 from headrace.graph.values import is_count, shown
 
-__all__ = ["Executor", "Options"]
+__all__ = ["Executor", "Mode", "Options"]
 
 Executor = Literal["inline", "thread", "process"]  # what a user may ask for
 EXECUTORS = ("inline", "thread", "process")
+Mode = Literal["each", "all"]
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -20,7 +21,8 @@ class Options(msgspec.Struct, frozen=True):
 
     `max_in_flight` is in items: how far the step may be ahead of its consumer. `concurrency` is in calls at
     once (default: `max_in_flight`). `ordered` keeps the results of calls that overlap in input order. `idempotent`
-    says that a call may be made again whose worker process died.
+    says that a call may be made again whose worker process died. `mode` is how a stream must reach the step: "each" in
+    a call per item, "all" in one call; None leaves it to the use and the hints.
     """
 
     max_in_flight: int = 1
@@ -28,6 +30,7 @@ class Options(msgspec.Struct, frozen=True):
     ordered: bool = True
     executor: Executor | Literal["async"] = "inline"
     idempotent: bool = False
+    mode: Mode | None = None
 
     @property
     def calls_at_once(self) -> int:
@@ -64,6 +67,8 @@ class Options(msgspec.Struct, frozen=True):
 
     def _check(self, owner: str) -> None:
         _check_count(owner, "max_in_flight", self.max_in_flight)
+        if self.mode not in ("each", "all", None):
+            raise OptionError(f"{owner}: mode must be 'each' or 'all', got {shown(self.mode)}")
         if not isinstance(self.ordered, bool):
             raise OptionError(f"{owner}: ordered must be True or False, got {shown(self.ordered)}")
         if self.concurrency is not None:

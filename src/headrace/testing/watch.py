@@ -46,6 +46,9 @@ class Watched(Flow[Any, Any]):
         """As the pipeline itself."""
         return self.pipeline(*args, **kwargs)
 
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        return self.pipeline._bind(args, kwargs)
+
     def _compiled(self) -> Program:
         program, nodes = self.pipeline._program, self.watch.nodes
         functions = {id: self.watch.wrapped(nodes[id], function) for id, function in program.functions.items()}
