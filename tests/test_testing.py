@@ -22,7 +22,7 @@ import pytest
 
 import headrace.testing
 from headrace import ArgumentError, RunEnded, SyncRunner, pipeline, step, stream
-from headrace.testing import RUNNERS, EveryRunner, Runner, assert_bound, check_guarantees, run_everywhere
+from headrace.testing import RUNNERS, EveryRunner, Runner, ScriptedClock, assert_bound, check_guarantees, run_everywhere
 from headrace.testing.plain import differences, plain
 
 pytest_plugins = ["pytester"]
@@ -176,7 +176,7 @@ def test_runner_that_swallows_a_failure_is_found(runner: Runner) -> None:
 
 
 def test_runner_that_tells_of_no_end_is_found() -> None:
-    silent = Runner("silent", SYNC.plain, lambda observer, *run: SYNC.plain(*run))
+    silent = Runner("silent", SYNC.plain, lambda options, *run: SYNC.plain(*run))
     with pytest.raises(AssertionError, match=r"^runner silent: told of no end of the run$"):
         EveryRunner(runners=[silent]).execute(inverse, 1)
 
@@ -311,6 +311,52 @@ def test_lines_in_the_users_own_words_are_kept() -> None:
     failure = run_everywhere(step(failing)).as_json()["failure"]
     assert failure["message"] == "no good (app.py:3)"
     assert failure["notes"][0] == "see (app.py:4)"
+
+
+# -- time --------------------------------------------------------------------------------------------------
+
+
+@step(max_in_flight=3, ordered=False)
+async def after(seconds: int) -> int:
+    await asyncio.sleep(seconds)
+    return seconds
+
+
+@step
+def each(items: list[int]) -> Iterator[int]:
+    yield from items
+
+
+def test_time_is_scripted_anew_for_each_run_and_everything_is_fixed_by_it() -> None:
+    clocks: list[ScriptedClock] = []
+
+    def new_clock() -> ScriptedClock:
+        clocks.append(ScriptedClock())
+        return clocks[-1]
+
+    outcome = EveryRunner(clock=new_clock).execute(each | after, [3600, 60, 5])
+    assert outcome.result == [5, 60, 3600]
+    assert outcome.seconds == 3600.0
+    assert [clock.now() for clock in clocks] == [3600.0] * len(RUNNERS)
+    kept = outcome.as_json()
+    assert (kept["result"], kept["seconds"]) == ([5, 60, 3600], 3600.0)
+    assert kept["highest in flight"]["each_to_after/after -> the caller (items)"] == 3
+
+
+def test_runs_that_take_other_times_differ() -> None:
+    times = iter([1, 1, 2])
+
+    @step
+    async def late(number: int) -> int:
+        await asyncio.sleep(next(times))
+        return number
+
+    with pytest.raises(AssertionError, match=r"differ\n  /seconds: sync 1\.0, sync in a loop 2\.0$"):
+        EveryRunner(clock=ScriptedClock).execute(late, 1)
+
+
+def test_bounds_are_watched_in_scripted_time() -> None:
+    assert EveryRunner(clock=ScriptedClock).assert_bound(numbers | after, 4).result == [0, 1, 2, 3]
 
 
 # -- plain data --------------------------------------------------------------------------------------------
@@ -474,13 +520,13 @@ def test_failure_is_the_outcome_and_breaks_no_bound() -> None:
 def cheating(kind: str, change: Callable[[Callable[..., Any]], Callable[..., Any]]) -> EveryRunner:
     """A runner that calls the functions of one kind of nodes in another way."""
 
-    def run(observer: Any, flow: Any, *args: Any) -> Any:
+    def run(options: Any, flow: Any, *args: Any) -> Any:
         program = flow._program
         kinds = {node.id: node.kind for node in program.dag.nodes}
         functions = {id: change(each) if kinds[id] == kind else each for id, each in program.functions.items()}
         changed = copy.copy(flow)
         vars(changed)["_program"] = msgspec.structs.replace(program, functions=functions)
-        return SYNC.counted(observer, changed, *args)
+        return SYNC.counted(options, changed, *args)
 
     return EveryRunner(runners=[Runner("cheat", run, run)])
 
@@ -555,8 +601,9 @@ def short(text: str) -> str:
 
 
 def test_report_that_is_over_the_bound_is_found() -> None:
-    def counted(observer: Any, *run: Any) -> Any:
-        return SYNC.counted(lambda event: observer(_with_nine_in_flight(event)), *run)
+    def counted(options: Any, *run: Any) -> Any:
+        [tell] = options["observers"]
+        return SYNC.counted({"observers": [lambda event: tell(_with_nine_in_flight(event))]}, *run)
 
     with pytest.raises(AssertionError) as caught:
         EveryRunner(runners=[Runner("cheat", counted, counted)]).assert_bound(numbers | doubled, 3)

@@ -7,7 +7,16 @@ from typing import Any, assert_type
 
 from headrace import step
 from headrace.engine.report import Report
-from headrace.testing import RUNNERS, CompletionOrder, EveryRunner, Outcome, Runner, assert_bound, run_everywhere
+from headrace.testing import (
+    RUNNERS,
+    CompletionOrder,
+    EveryRunner,
+    Outcome,
+    Runner,
+    ScriptedClock,
+    assert_bound,
+    run_everywhere,
+)
 
 
 @step
@@ -45,7 +54,8 @@ assert_type(run_everywhere(crawl, 3).report, Report)
 assert_type(run_everywhere(crawl, 3).as_json(full=True), dict[str, Any])
 assert_type(assert_bound(pages, 3).result, list[bytes])
 assert_type(assert_bound(crawl, pages=3).result, int)
-every = EveryRunner(ordered=False, counts=True, runners=[*RUNNERS])
+every = EveryRunner(ordered=False, counts=True, clock=ScriptedClock, runners=[*RUNNERS])
+assert_type(every.execute(crawl, 3).seconds, float | None)
 assert_type(every.execute(pages, 3).result, list[bytes])
 assert_type(every.assert_bound(crawl, 3).result, int)
 

@@ -29,13 +29,13 @@ class Fixed:
     counts: bool
 
     @classmethod
-    def of(cls, program: Program, order: bool | None = None, counts: bool | None = None) -> Fixed:
+    def of(cls, program: Program, order: bool | None, counts: bool | None, *, in_time: bool) -> Fixed:
         """What is so as the pipeline was compiled, where it is not said.
 
         Where calls overlap, how far they have come when a run ends early depends on the machine, and so does the
-        order of results with `ordered=False`; unless a test says which call is over first.
+        order of results with `ordered=False`; unless a test says which call is over first, or, for async steps, when.
         """
-        luck = list(_left_to_luck(program))
+        luck = [node for node in _left_to_luck(program) if not (in_time and node.executor == "async")]
         return cls(
             order=all(node.ordered for node in luck) if order is None else order,
             counts=not luck if counts is None else counts,
@@ -64,6 +64,8 @@ def _elsewhere(dag: Dag) -> Iterator[Node]:
 class Outcome(Generic[R]):
     """What every runner came to: the `result`, or the `failure` that it raised, and the `report` of one of them.
 
+    `seconds` is the time at the end of the run, if it was given a clock.
+
     >>> from headrace import step
     >>> from headrace.testing import run_everywhere
     >>> @step
@@ -77,6 +79,7 @@ class Outcome(Generic[R]):
     dag: Dag
     report: Report
     failure: BaseException | None
+    seconds: float | None
     fixed: Fixed
     value: Any  # None if it failed
 
@@ -110,6 +113,7 @@ class Outcome(Generic[R]):
             "result": self._result_as_json(),
             "failure": None if self.failure is None else self._failure_as_json(self.failure, full),
         }
+        data |= {} if self.seconds is None else {"seconds": self.seconds}
         return data | (self._counts_as_json() if self.fixed.counts else {}) | (_graph_as_json(self.dag) if full else {})
 
     def _result_as_json(self) -> Json:

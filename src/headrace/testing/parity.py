@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from headrace import ArgumentError, Event, RunEnded, Stream
 from headrace.dsl.flow import Flow
@@ -15,6 +15,9 @@ from headrace.testing.outcome import Fixed, Outcome
 from headrace.testing.plain import differences
 from headrace.testing.runners import RUNNERS, AnyFlow, Runner
 from headrace.testing.watch import Watch, Watched
+
+if TYPE_CHECKING:
+    from headrace.drivers.clock import Clock
 
 __all__ = ["EveryRunner", "assert_bound", "run_everywhere"]
 
@@ -33,8 +36,10 @@ class EveryRunner:
     Args:
         ordered: Whether results must come in the same order. Default: unless the pipeline has steps with
             `ordered=False` and no `CompletionOrder`; then it is asserted that the same items come, in any order.
-        counts: Whether the counts of items must be the same. Default: if every step runs inline, or by a
-            `CompletionOrder`. Say True if your steps make sure of it.
+        counts: Whether the counts of items must be the same. Default: if every step runs inline, by a
+            `CompletionOrder`, or, with a clock, as an async step. Say True if your steps make sure of it.
+        clock: Called before each run for the clock that it gets, such as `ScriptedClock`. The time in seconds at the
+            end of the run must then be the same.
         runners: Those to run under, of which there must be one or more; default: `RUNNERS`.
 
     >>> from headrace import step
@@ -47,10 +52,16 @@ class EveryRunner:
     """
 
     def __init__(
-        self, *, ordered: bool | None = None, counts: bool | None = None, runners: Iterable[Runner] = RUNNERS
+        self,
+        *,
+        ordered: bool | None = None,
+        counts: bool | None = None,
+        clock: Callable[[], Clock] | None = None,
+        runners: Iterable[Runner] = RUNNERS,
     ) -> None:
         self.ordered = ordered
         self.counts = counts
+        self.clock = clock
         self.runners = tuple(runners)
 
     @overload
@@ -120,8 +131,9 @@ class EveryRunner:
                 ended.append(event)
 
         result, failure = None, None
+        clock = self.clock() if self.clock else None
         try:
-            result = runner.observed(observer, pipeline, args, kwargs)
+            result = runner.execute({"observers": [observer], "clock": clock}, pipeline, *args, **kwargs)
         except OrderError:
             raise
         except Exception as error:
@@ -131,8 +143,8 @@ class EveryRunner:
         (end,) = ended
         if end.failure is not failure:
             raise AssertionError(f"runner {runner.name}: told of {end.failure!r}, and raised {failure!r}")
-        fixed = Fixed.of(pipeline._program, self.ordered, self.counts)
-        return Outcome(end.dag, end.report, failure, fixed, result)
+        fixed = Fixed.of(pipeline._program, self.ordered, self.counts, in_time=clock is not None)
+        return Outcome(end.dag, end.report, failure, clock.now() if clock else None, fixed, result)
 
 
 def _check_reusable(pipeline: AnyFlow, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, overload
 
-from headrace import AsyncRunner, Event, Stream, SyncRunner
+from headrace import AsyncRunner, Stream, SyncRunner
 from headrace.dsl.flow import Flow
 
-__all__ = ["RUNNERS", "AnyFlow", "Observer", "Runner"]
+if TYPE_CHECKING:
+    from headrace.drivers.clock import Clock
+    from headrace.drivers.runner import Observer
+
+__all__ = ["RUNNERS", "AnyFlow", "Runner", "RunnerOptions"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
 AnyFlow = Flow[Any, Any]
-Observer = Callable[[Event], object]
+
+
+class RunnerOptions(TypedDict, total=False):
+    """What `SyncRunner` and `AsyncRunner` take."""
+
+    observers: Iterable[Observer]
+    clock: Clock | None
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,7 +39,7 @@ class Runner:
     Args:
         name: What messages and test ids call it.
         plain: Runs as fast as it goes: `plain(pipeline, *args, **kwargs)` gives the result.
-        counted: The same, with an observer before the pipeline, which is told of the run's events.
+        counted: The same, with a dict of the options of `SyncRunner` before the pipeline.
 
     >>> from headrace import step
     >>> from headrace.testing import RUNNERS
@@ -52,9 +62,9 @@ class Runner:
         """The result: a list, if the pipeline gives a stream."""
         return _apart(self.plain, pipeline, *args, **kwargs)
 
-    def observed(self, observer: Observer, pipeline: AnyFlow, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """The result; `observer` is told of the run's events."""
-        return _apart(self.counted, observer, pipeline, *args, **kwargs)
+    def execute(self, options: RunnerOptions, pipeline: AnyFlow, /, *args: Any, **kwargs: Any) -> Any:
+        """The result of a run with options."""
+        return _apart(self.counted, options, pipeline, *args, **kwargs)
 
 
 def _apart(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -77,16 +87,18 @@ def _sync(pipeline: AnyFlow, /, *args: Any, **kwargs: Any) -> Any:
     return pipeline.run(*args, **kwargs)
 
 
-def _sync_counted(observer: Observer, pipeline: AnyFlow, /, *args: Any, **kwargs: Any) -> Any:
-    return SyncRunner(observers=[observer]).execute(pipeline, *args, **kwargs).result
+def _sync_counted(options: RunnerOptions, pipeline: AnyFlow, /, *args: Any, **kwargs: Any) -> Any:
+    return SyncRunner(**options).execute(pipeline, *args, **kwargs).result
 
 
 def _async(pipeline: AnyFlow, /, *args: Any, **kwargs: Any) -> Any:
     return asyncio.run(pipeline.arun(*args, **kwargs))
 
 
-def _async_counted(observer: Observer, pipeline: AnyFlow, /, *args: Any, **kwargs: Any) -> Any:
-    return asyncio.run(AsyncRunner(observers=[observer]).execute(pipeline, *args, **kwargs)).result
+def _async_counted(options: RunnerOptions, pipeline: AnyFlow, /, *args: Any, **kwargs: Any) -> Any:
+    clock = options.get("clock")
+    with asyncio.Runner(loop_factory=clock.new_loop if clock else None) as runner:
+        return runner.run(AsyncRunner(**options).execute(pipeline, *args, **kwargs)).result
 
 
 def _in_loop(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
