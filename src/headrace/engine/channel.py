@@ -236,11 +236,13 @@ def _in_runs(
     wait: Wait | None = None
     try:
         while True:
-            fullest = max([len(store) for store in channel.stores if store is not items], default=0)
-            room = capacity - max(fullest, len(items))
-            if room > 0 and channel.ended is None:
-                _ask(channel, source, room, failed)
-                fullest = max([len(store) for store in channel.stores if store is not items], default=0)
+            fullest = capacity  # as far as it matters
+            if len(items) < capacity or capacity > 1:
+                fullest = _fullest(channel, items)
+                room = capacity - max(fullest, len(items))
+                if room > 0 and channel.ended is None:
+                    _ask(channel, source, room, failed)
+                    fullest = _fullest(channel, items) if capacity > 1 else capacity
             own = len(items)
             if own > branch.peak:
                 branch.peak = own
@@ -274,6 +276,18 @@ def _in_runs(
     finally:
         branch.close()
     channel.raise_failure()
+
+
+def _fullest(channel: Channel, own: deque[Any]) -> int:
+    """How many items wait in the fullest of the other branches."""
+    most, capacity = 0, channel.capacity
+    for store in channel.stores:
+        waiting = len(store)
+        if waiting > most and store is not own:
+            if waiting >= capacity:
+                return waiting
+            most = waiting
+    return most
 
 
 def _ask(channel: Channel, source: Iterator[Any], count: int, failed: Callable[[BaseException], None]) -> None:

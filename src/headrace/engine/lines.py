@@ -57,6 +57,7 @@ class Lines:
         self.counting = counting
         self.calls = Calls(program, values, blame, driver.inner)
         self.stages: dict[str, Stage] = {stage.nodes[-1]: stage for stage in self.dag.stages}
+        self.places = {end: place for place, end in enumerate(self.stages)}
         self.woven = {group[0]: [self.nodes[id] for id in group] for stage in self.dag.stages for group in stage.woven}
         self.ends = {id: stage.nodes[-1] for stage in self.dag.stages for id in stage.nodes}
         self.consumers = self.dag.consumers()
@@ -72,6 +73,7 @@ class Lines:
         self.natives: dict[str, Iterator[Any]] = {}  # open stages that nobody reads yet
         self.ports: dict[str, Port] = {}
         self.generators: dict[str, Iterator[Any]] = {}  # to be closed
+        self.closed: set[Link] = set()  # edges that nobody reads any more
         self.counters: dict[Link, itertools.count[int]] = {}
         self.value_waiting: list[Callable[[], object]] = []
         self.elsewhere = Elsewhere(self)
@@ -180,9 +182,8 @@ class Lines:
                 needed.add(end)
                 stack += [self.ends[edge.source] for edge in self.nodes[self.stages[end].nodes[0]].stream_edges]
         self.opened |= needed
-        for end, stage in self.stages.items():
-            if end not in needed:
-                continue
+        for end in sorted(needed, key=self.places.__getitem__):
+            stage = self.stages[end]
             if end in self.channels:
                 self.ports[end] = self._port(self.nodes[end], stage)
             else:
@@ -324,13 +325,13 @@ class Lines:
     def close_inputs(self, node: Node) -> None:
         """Close what only `node` reads: its own branches, and the generators behind them, consumers first."""
         stack = [(node.id, edge) for edge in reversed(node.stream_edges)]
-        seen: set[tuple[str, Edge]] = set()
         while stack:
             target, edge = stack.pop()
-            if (target, edge) in seen:
+            link = edge.source, target, edge.parameter
+            if link in self.closed:
                 continue
-            seen.add((target, edge))
-            branch = self.branches.get((edge.source, target, edge.parameter))
+            self.closed.add(link)
+            branch = self.branches.get(link)
             if branch is not None:
                 branch.close()
                 if branch.channel.stores:

@@ -7,7 +7,7 @@ nothing ever waits; several readers run in a fiber each, which starts when the v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -44,6 +44,7 @@ class Execution:
         self.stages = {stage.nodes[-1]: stage for stage in self.dag.stages if stage.handoff == "value"}
         self.unfinished = {node.id: node for node in self.dag.nodes if node.id in self.stages}
         self.missing: dict[str, set[str]] = {}  # in fibers: the values that each unfinished node still needs
+        self.needed_by: dict[str, list[str]] = {}  # and by value: the nodes that need it
 
     def result(self) -> Any:
         """Run to the end. Raises the first failure, with later ones as notes on it."""
@@ -175,6 +176,8 @@ class Execution:
     def _start_fibers(self) -> None:
         for id in self.unfinished:
             self.missing[id] = self._missing(id)
+            for value in self.missing[id]:
+                self.needed_by.setdefault(value, []).append(id)
         for node in list(self.unfinished.values()):
             if not self.missing[node.id]:
                 self._start(node)
@@ -195,7 +198,7 @@ class Execution:
         self.lines.close_inputs(node)
         del self.unfinished[node.id]
         if self.failure is None:
-            self._announce(set(self.stages[node.id].nodes))
+            self._announce(self.stages[node.id].nodes)
 
     def _values_of(self, node: Node) -> dict[str, Any]:
         """What the stage that ends in `node` gives, by node."""
@@ -205,13 +208,14 @@ class Execution:
             return {node.id: self.lines.calls.recipe(node)}
         return self.lines.results(node)
 
-    def _announce(self, found: set[str]) -> None:
+    def _announce(self, found: Iterable[str]) -> None:
         """Wake whoever waits for one of these values."""
         self.lines.wake_for_value()
-        for id in [id for id, values in self.missing.items() if not values.isdisjoint(found)]:
-            self.missing[id] -= found
-            if not self.missing[id]:
-                self._start(self.unfinished[id])
+        for value in found:
+            for id in self.needed_by.get(value, ()):
+                self.missing[id].discard(value)
+                if not self.missing[id]:
+                    self._start(self.unfinished[id])
 
     def _check_script(self) -> None:
         """In a test: whether the calls were over in the order that it says."""
