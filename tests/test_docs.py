@@ -79,9 +79,9 @@ def test_every_page_is_linked_from_the_readme() -> None:
 
 def test_every_guarantee_has_a_test() -> None:
     rules = set(
-        re.findall(r"^\| (\d\.\d+) \|", (ROOT / "docs/guarantees.md").read_text(encoding="utf-8"), re.MULTILINE)
+        re.findall(r"^\| (\d+\.\d+) \|", (ROOT / "docs/guarantees.md").read_text(encoding="utf-8"), re.MULTILINE)
     )
     tests = "".join(
         path.read_text(encoding="utf-8") for path in (ROOT / "src/headrace/testing/guarantees").glob("test_*.py")
     )
-    assert {f"{a}.{b}" for a, b in re.findall(r"def test_(\d)_(\d+)_", tests)} == rules
+    assert {f"{a}.{b}" for a, b in re.findall(r"def test_(\d+)_(\d+)_", tests)} == rules

@@ -368,7 +368,7 @@ def unordered_is_inline() -> None:
 @wrong(
     OptionError,
     "step 'get' (@get): there is no option 'retries'; the options are max_in_flight, concurrency, ordered, executor, "
-    "idempotent, mode",
+    "idempotent, mode, on_error, max_failures",
 )
 def option_is_unknown() -> None:
     get.options(retries=3)
@@ -377,7 +377,7 @@ def option_is_unknown() -> None:
 @wrong(
     OptionError,
     "step 'fetch' (@1): there is no option 'retry'; the options are max_in_flight, concurrency, ordered, executor, "
-    "idempotent, mode",
+    "idempotent, mode, on_error, max_failures",
 )
 def option_of_a_decorator_is_unknown() -> None:
     @step(retry=3)
@@ -408,6 +408,116 @@ def threads_for_flat_map() -> None:
     @pipeline
     def body(n: int) -> Stream[str]:
         return urls(n).flat_map(threaded)
+
+
+def max_failures_message(got: str, fix: str) -> str:
+    return (
+        "step 'get' (@get): max_failures must be a whole number of 1 or more, or a fraction between 0 and 1, got "
+        f"{got}; {fix}"
+    )
+
+
+STOPS = "to stop at the first failure, leave out on_error too"
+ANY = "to allow any number, leave it out"
+
+
+@wrong(OptionError, max_failures_message("0", STOPS))
+def max_failures_is_zero() -> None:
+    get.options(on_error="skip", max_failures=0)
+
+
+@wrong(OptionError, max_failures_message("1.5", ANY))
+def max_failures_is_no_fraction() -> None:
+    get.options(on_error="skip", max_failures=1.5)
+
+
+@wrong(OptionError, max_failures_message("1.0", ANY))
+def max_failures_is_all() -> None:
+    get.options(on_error="skip", max_failures=1.0)
+
+
+@wrong(OptionError, max_failures_message("nan", ANY))
+def max_failures_is_not_a_number() -> None:
+    get.options(on_error="skip", max_failures=float("nan"))
+
+
+@wrong(OptionError, max_failures_message("-1", ANY))
+def max_failures_is_negative() -> None:
+    get.options(on_error="skip", max_failures=-1)
+
+
+@wrong(OptionError, max_failures_message("True", ANY))
+def max_failures_is_true() -> None:
+    get.options(on_error="skip", max_failures=True)
+
+
+@wrong(OptionError, max_failures_message("'3'", ANY))
+def max_failures_is_text() -> None:
+    get.options(on_error="skip", max_failures="3")
+
+
+@wrong(
+    OptionError,
+    "step 'get' (@get): on_error must be 'raise' or 'skip', got 'ignore'; to have the failures as a stream, use "
+    ".catch() on the stream that the step gives",
+)
+def on_error_is_unknown() -> None:
+    get.options(on_error="ignore")
+
+
+@wrong(
+    OptionError,
+    "step 'get' (@get): on_error must be 'raise' or 'skip', got 'catch'; to have the failures as a stream, use "
+    ".catch() on the stream that the step gives",
+)
+def on_error_is_catch() -> None:
+    get.options(on_error="catch")
+
+
+@wrong(
+    WiringError,
+    "step 'get' (@get): max_failures=3 counts failures that do not stop the run, got on_error='raise'; add "
+    "on_error='skip', or .catch() on the stream (called at @3)",
+)
+def max_failures_without_a_policy() -> None:
+    @pipeline
+    def body(n: int) -> Stream[Page]:
+        return urls(n).map(get.options(max_failures=3))
+
+
+@wrong(
+    WiringError,
+    "step 'get' (@get): max_failures=0.5 counts failures that do not stop the run, got on_error='raise'; add "
+    "on_error='skip', or .catch() on the stream (called at @1)",
+)
+def max_failures_without_a_policy_in_a_line() -> None:
+    urls | get.options(max_failures=0.5)
+
+
+@wrong(
+    WiringError,
+    "step 'total' (@total): on_error='skip' works for steps that give a stream, got a call that gives one value, "
+    "which others need; leave the option out (called at @5)",
+)
+def skip_for_a_value() -> None:
+    skipping = total.options(on_error="skip")
+
+    @pipeline
+    def body(n: int) -> int:
+        return skipping(numbers(n).collect())
+
+
+@wrong(
+    WiringError,
+    "step 'numbers' (@numbers): max_failures=3 works for map, filter and flat_map, got a generator, which can fail "
+    "only once; leave the option out (called at @5)",
+)
+def max_failures_of_a_generator() -> None:
+    source = numbers.options(on_error="skip", max_failures=3)
+
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return source(n)
 
 
 @wrong(OptionError, "step 'get' (@get): executor must be 'inline', 'thread' or 'process', got 'async'")

@@ -112,7 +112,7 @@ class _Building:
 
     def step(self, index: int, function: Callable[..., Any]) -> Any:
         op = self.case.ops[index]
-        options: dict[str, Any] = {"max_in_flight": op.bound}
+        options: dict[str, Any] = {"max_in_flight": op.bound, "on_error": op.on_error, "max_failures": op.limit}
         if op.overlaps:
             options |= {"ordered": op.ordered, "concurrency": op.concurrency}
         if op.mode == "thread":
@@ -123,7 +123,7 @@ class _Building:
 
     def of_item(self, index: int) -> Callable[..., Any]:
         op = self.case.ops[index]
-        return failing(ITEM_FUNCTIONS[op.kind], self.case.name(index), op.fails)
+        return failing(ITEM_FUNCTIONS[op.kind], self.case.name(index), op.fails, late=op.fails_late)
 
     def call(self, index: int) -> Callable[..., Any]:
         function, meter, is_filter = self.of_item(index), self.meter, self.case.ops[index].kind == "filter"
@@ -205,7 +205,7 @@ class _Building:
 
     def script(self, index: int, values: Sequence[Any]) -> Any:
         op = self.case.ops[index]
-        return script_of(op.kind, self.case.name(index), op.fails, values)
+        return script_of(op, self.case.name(index), values)
 
     def stream(self, index: int, reads: int) -> Callable[..., Any]:
         meter = self.meter

@@ -36,6 +36,8 @@ class Op:
     ordered: bool = True
     concurrency: int | None = None
     fails: int | None = None
+    on_error: str = "raise"
+    limit: float | None = None  # of failures that do not stop the run
     nested: bool = False  # in a sub-pipeline
     listed: bool = False  # a flat_map step that gives lists, and is no generator
     pauses: int = 0  # how often async code lets others go first
@@ -52,6 +54,11 @@ class Op:
     def overlaps(self) -> bool:
         """Whether its calls may run at the same time."""
         return self.kind in ("map", "filter") and (self.mode == "thread" or (self.mode == "async" and self.bound > 1))
+
+    @property
+    def fails_late(self) -> bool:
+        """Whether it fails behind what it gives for an item."""
+        return self.kind == "flat_map" and not self.listed
 
     @property
     def at_once(self) -> int:
@@ -99,7 +106,7 @@ class Case:
 
     @property
     def stops_early(self) -> bool:
-        return any(op.kind in EARLY for op in self.ops)
+        return any(op.kind in EARLY or (op.on_error == "skip" and op.kind not in PER_ITEM) for op in self.ops)
 
     @property
     def inline(self) -> bool:
@@ -120,7 +127,7 @@ def cases(draw: st.DrawFn, *, modes: tuple[Mode, ...] = MODES, most: int = 9, st
     for _ in range(failures):
         index = draw(st.integers(0, len(ops) - 1))
         if ops[index].kind not in BUILT_IN:
-            ops[index] = _changed(ops[index], fails=draw(st.integers(0, 5)))
+            ops[index] = _failing(draw, ops[index])
     return Case(tuple(ops), draw(st.integers(0, 10)), streams or draw(st.booleans()))
 
 
@@ -156,6 +163,15 @@ def _moded(draw: st.DrawFn, op: Op, modes: tuple[Mode, ...]) -> Op:
     bound = 1 if op.kind in VALUES else draw(st.integers(1, 5))
     listed = op.kind == "flat_map" and draw(st.booleans())
     return _changed(op, mode=mode, bound=bound, listed=listed, pauses=draw(st.integers(0, 2)) if mode == "async" else 0)
+
+
+def _failing(draw: st.DrawFn, op: Op) -> Op:
+    """The step, which fails, and may go on without what it fails at."""
+    op = _changed(op, fails=draw(st.integers(0, 5)))
+    if op.kind in VALUES or draw(st.booleans()):
+        return op
+    limit = draw(st.sampled_from([None, None, 1, 2, 0.2, 0.5])) if op.kind in PER_ITEM else None
+    return _changed(op, on_error="skip", limit=limit)
 
 
 def _changed(op: Op, **changes: Any) -> Op:

@@ -38,6 +38,7 @@ class Meter:
         self.count: Counter[Edge] = Counter()
         self.highest: Counter[Edge] = Counter()
         self.stopped: set[int] = set()
+        self.failed: Counter[int] = Counter()
         self.open: Counter[int] = Counter()  # generators and calls that are not over
         self.complaints: list[str] = []
 
@@ -50,12 +51,17 @@ class Meter:
                 self.complaints.append(f"{self.case.name(index)}: {self.open[index]} calls at once")
 
     def over(self, index: int) -> None:
-        """A call or a generator is over. Called per item, a step stops only with a failure."""
-        failed = isinstance(sys.exception(), Exception)
+        """A call or a generator is over. Called per item, a step stops only with a failure that it does not skip."""
+        op, failed = self.case.ops[index], isinstance(sys.exception(), Exception)
         with self.lock:
             self.open[index] -= 1
-            if failed or self.case.ops[index].kind not in PER_ITEM:
+            self.failed[index] += failed
+            stops = op.on_error == "raise" or (isinstance(op.limit, int) and self.failed[index] > op.limit)
+            if op.kind not in PER_ITEM or (failed and stops):
                 self.stopped.add(index)
+            elif failed:
+                for edge in self.edges[index]:  # it has no item
+                    self.count[edge] -= 1
 
     def asked(self, index: int) -> None:
         """A producer is asked for one more item."""

@@ -23,6 +23,7 @@ class Known:
     failure: str | None = None
     actions: list[int] = field(default_factory=list)
     own_failure: bool = False
+    failed_at: int | None = None  # the number of the item, if it is called per item
 
 
 def failure_of(error: BaseException) -> str | None:
@@ -41,7 +42,7 @@ def evaluated(case: Case) -> list[Known]:
             known.append(Known(failure=failures[0]))  # it never starts
             continue
         arguments = [case.count] if op.kind == "source" else [each.value for each in given]
-        script = script_of(op.kind, case.name(index), op.fails, arguments)
+        script = script_of(op, case.name(index), arguments, policy=True)
         known.append(_played(script, [known[source] for source in op.inputs]))
     return known
 
@@ -56,6 +57,7 @@ def _played(script: Script, inputs: list[Known]) -> Known:
             return played
         except (Boom, LengthError) as error:
             played.failure, played.own_failure = failure_of(error), True
+            played.failed_at = getattr(error, "number", None) or played.actions.count(0)
             return played
         if isinstance(action, tuple):
             played.items.append(action[0])
@@ -91,5 +93,5 @@ def note_of(case: Case, known: list[Known], index: int) -> str:
     """A pattern of the note that says that this step has failed, and at which item if it is called per item."""
     op = case.ops[index]
     known_item = op.kind in PER_ITEM and index not in case.shuffled
-    at = rf" at item {known[index].actions.count(0)};" if known_item else ""
+    at = rf" at item {known[index].failed_at};" if known_item else ""
     return rf"step '{case.name(index)}' \(building.py:\d+\) failed{at}"

@@ -6,19 +6,24 @@ returns a value if the step is a value step. So one script serves the list evalu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from headrace import LengthError
 
-__all__ = ["END", "ITEM_FUNCTIONS", "Boom", "Script", "increment", "is_even", "number_of", "script_of", "twice"]
+if TYPE_CHECKING:
+    from tests.properties.cases import Op
+
+__all__ = ["END", "ITEM_FUNCTIONS", "Boom", "Script", "failing", "number_of", "script_of"]
 
 END: Any = object()
 Script = Generator[Any, Any, Any]
 
 
 class Boom(Exception):
-    """Step `args[0]` fails."""
+    """Step `args[0]` fails. `number` is that of the item, if it is not the last one."""
+
+    number: int | None = None
 
 
 def number_of(item: Any) -> int:
@@ -43,32 +48,48 @@ def twice(item: Any, value: Any = 0) -> list[int]:
 ITEM_FUNCTIONS: dict[str, Callable[..., Any]] = {"map": increment, "filter": is_even, "flat_map": twice}
 
 
-def failing(function: Callable[..., Any], name: str, fails: int | None) -> Callable[..., Any]:
-    """`function`, which fails at every item that ends in the digit `fails`."""
+def failing(function: Callable[..., Any], name: str, fails: int | None, *, late: bool = False) -> Callable[..., Any]:
+    """`function`, which fails at every item that ends in the digit `fails`; if `late`, behind what it gives."""
 
     def guarded(item: Any, *extra: Any) -> Any:
-        if fails is not None and number_of(item) % 10 == fails:
-            raise Boom(name)
-        return function(item, *extra)
+        if fails is None or number_of(item) % 10 != fails:
+            return function(item, *extra)
+        if late:
+            return _broken(function(item, *extra), name)
+        raise Boom(name)
 
     return guarded
 
 
-def _map(function: Callable[..., Any], *extra: Any) -> Script:
+def _broken(items: Iterable[Any], name: str) -> Iterator[Any]:
+    yield from items
+    raise Boom(name)
+
+
+def _results(kind: str, function: Callable[..., Any]) -> Callable[..., Iterable[Any]]:
+    """What comes of one item."""
+    if kind == "map":
+        return lambda *arguments: (function(*arguments),)
+    if kind == "filter":
+        return lambda item, *extra: (item,) if function(item, *extra) else ()
+    return function
+
+
+def _per_item(results: Callable[..., Iterable[Any]], skips: bool, limit: float | None, extra: Sequence[Any]) -> Script:
+    count = failed = last = 0
     while (item := (yield 0)) is not END:
-        yield (function(item, *extra),)
-
-
-def _filter(function: Callable[..., Any], *extra: Any) -> Script:
-    while (item := (yield 0)) is not END:
-        if function(item, *extra):
-            yield (item,)
-
-
-def _flat_map(function: Callable[..., Any], *extra: Any) -> Script:
-    while (item := (yield 0)) is not END:
-        for inner in function(item, *extra):
-            yield (inner,)
+        count += 1
+        try:
+            for result in results(item, *extra):
+                yield (result,)
+        except Boom as error:
+            name, last, failed = error.args[0], count, failed + 1
+            if not skips or (isinstance(limit, int) and failed > limit):
+                raise
+    if isinstance(limit, float) and failed > limit * count:
+        error = Boom(name)
+        error.number = last
+        raise error
 
 
 # -- whole streams -------------------------------------------------------------------------------------------
@@ -217,12 +238,27 @@ SCRIPTS: dict[str, Callable[..., Script]] = {
 }
 
 
-def script_of(kind: str, name: str, fails: int | None, arguments: Sequence[Any]) -> Script:
-    """The script of one step, given its values; it may fail at items that end in `fails`, or after so many actions."""
-    if kind in ITEM_FUNCTIONS:
-        return SCRIPTS[kind](failing(ITEM_FUNCTIONS[kind], name, fails), *arguments)
-    script = SCRIPTS[kind](*arguments)
-    return script if fails is None else _broken_off(script, name, fails)
+def script_of(op: Op, name: str, arguments: Sequence[Any], *, policy: bool = False) -> Script:
+    """The script of one step, given its values; it may fail at items that end in `fails`, or after so many actions.
+
+    With `policy`, what becomes of its failures is in it.
+    """
+    skips = policy and op.on_error == "skip"
+    if op.kind in ITEM_FUNCTIONS:
+        function = failing(ITEM_FUNCTIONS[op.kind], name, op.fails, late=op.fails_late)
+        return _per_item(_results(op.kind, function), skips, op.limit, arguments)
+    script = SCRIPTS[op.kind](*arguments)
+    if op.fails is None:
+        return script
+    return _ended(_broken_off(script, name, op.fails)) if skips else _broken_off(script, name, op.fails)
+
+
+def _ended(script: Script) -> Script:
+    """The script, which ends where it fails."""
+    try:
+        return (yield from script)
+    except Boom:
+        return None
 
 
 def _broken_off(script: Script, name: str, fails: int) -> Script:

@@ -70,5 +70,5 @@ def test_scripted_pipelines_go_the_same_way_under_every_runner(case: Case, seed:
         came = came_of(WAYS[name], meter, pipeline, case.count)
         event(expected.check(name, came))
         expected.check_report(meter, pipeline, came)
-        seen.append((came.value, repr(came.failure), came.report, script.log))
+        seen.append((came.value, repr(came.failure), came.counts, script.log))
     assert seen[0] == seen[1]

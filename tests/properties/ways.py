@@ -30,6 +30,11 @@ class Came:
     failure: BaseException | None = None
     report: Any = None
 
+    @property
+    def counts(self) -> Any:
+        """The report, as far as it is the same for the same run."""
+        return self.report and self.report.counts()
+
 
 def run(pipeline: Any, count: int, events: list[Any]) -> Any:
     return pipeline.run(count)

@@ -34,6 +34,7 @@ class ThreadPool:
         self.begun: SimpleQueue[None] = SimpleQueue()
         self.threads: list[threading.Thread] = []
         self.running = 0
+        self.elsewhere = 0.0
 
     def submit(self, call: Callable[[Any], Any], item: Any, done: Callable[[Value | Failed], None]) -> None:
         """Have a thread run `call(item)`; return when it has begun. `done` is called in the run's own thread."""

@@ -66,6 +66,7 @@ class ProcessPool:
         self.waiting: deque[Job] = deque()
         self.function: bytes | None = None
         self.busy = 0  # workers with calls of this step
+        self.elsewhere = 0.0  # seconds that its calls took, all in all
         self.seconds = 0.0  # that a call takes, on average; the latest ones count most
 
     def submit(self, call: Callable[[Any], Any], item: Any, done: Done) -> None:
@@ -95,6 +96,7 @@ class ProcessPool:
 
     def took(self, seconds: float) -> None:
         """A call took so many seconds."""
+        self.elsewhere += seconds
         self.seconds += (seconds - self.seconds) / 4 if self.seconds else seconds
 
     def next_jobs(self, workers: int) -> list[Job]:

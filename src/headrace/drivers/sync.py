@@ -11,6 +11,7 @@ import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
@@ -171,6 +172,10 @@ class Hub:
         """The run begins, here and now."""
         self.root = getcurrent()
         self.nursery = self.root
+
+    def utc(self) -> datetime:
+        """The date and time, in UTC. A clock that was given for the run begins in 1970."""
+        return datetime.now(UTC) if self.given_clock is None else datetime.fromtimestamp(self.clock.now(), UTC)
 
     # -- fibers ------------------------------------------------------------------------------------------------
 

@@ -104,6 +104,7 @@ class TaskPool:
         self.loop = loop
         self.tasks: dict[asyncio.Task[Any], None] = {}
         self.running = 0
+        self.elsewhere = 0.0
 
     def submit(self, call: Callable[[Any], Any], item: Any, done: Callable[[Value | Failed], None]) -> None:
         """Await what `call(item)` gives in a task; return when that has begun.

@@ -11,7 +11,7 @@ from headrace.dsl.handle import Handle, called_at
 from headrace.dsl.trace import current_trace
 from headrace.errors import WiringError
 from headrace.graph.callee import BUILT_IN, name_of, place_of, read
-from headrace.graph.options import Executor, Mode, Options
+from headrace.graph.options import Executor, Mode, OnError, Options
 from headrace.graph.values import shown
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class StepOptions(TypedDict, total=False):
     executor: Executor
     idempotent: bool
     mode: Mode | None
+    on_error: OnError
+    max_failures: int | float | None
 
 
 class NamedStepOptions(StepOptions, total=False):
@@ -149,6 +151,10 @@ def step(  # noqa: D417  # its arguments are those of the overloads
             dies; with `executor="process"`.
         mode: "each": streams reach the step in a call per item; "all": in one call, lazily or collected. Another use
             is an error. Default: as the step is used, and where steps are wired by name or joined with `|`, the hints.
+        on_error: "raise": a failure stops the run. "skip": the item that failed is left out, counted in the report, and
+            logged once for each kind of exception; a generator that failed ends there.
+        max_failures: With "skip" or `.catch()`, how many failures may be: a number of items, or a fraction of the
+            items, from the 100th item on and at the end. One more stops the run as with "raise".
 
     Raises:
         OptionError: an option has a value that it cannot have.

@@ -298,6 +298,7 @@ class Trace:
         self._check_mode(kind, callee, options)
         self._check_colour(callee, inputs)
         self._check_overlap(kind, callee, options, any(given.delivery == "stream" for given in inputs))
+        self._check_failures(kind, callee, options)
         values = ("value", "resource", "item_resource")
         gives: Literal["value", "stream"] = "value" if kind in values else "stream"
         draft = Draft(
@@ -350,6 +351,20 @@ class Trace:
             f"{callee}: {option} works for map and filter, whose calls overlap, got {_use(kind)}; "
             f"{_overlap_fix(kind)} (called at {self.here()})"
         )
+
+    def _check_failures(self, kind: Kind, callee: Callee, options: Options) -> None:
+        """Options for failures are refused where there is no item that could be left out."""
+        if options.max_failures is not None and kind not in ("map", "filter", "flat_map"):
+            raise WiringError(
+                f"{callee}: max_failures={options.max_failures} works for map, filter and flat_map, got "
+                f"{'one call' if kind == 'value' else 'a generator'}, which can fail only once; leave the option out "
+                f"(called at {self.here()})"
+            )
+        if options.on_error == "skip" and kind == "value":
+            raise WiringError(
+                f"{callee}: on_error='skip' works for steps that give a stream, got a call that gives one value, which "
+                f"others need; leave the option out (called at {self.here()})"
+            )
 
     def _check_colour(self, callee: Callee, inputs: tuple[Given, ...]) -> None:
         """A stream is read with `for` in a plain function, and with `async for` in an async one."""

@@ -7,6 +7,7 @@ catches it, from downstream to upstream; so we walk down the graph along with it
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import CodeType, FrameType
 from typing import Any
@@ -17,9 +18,9 @@ from headrace.graph.dag import Node
 __all__ = ["Blame", "note"]
 
 
-def note(error: BaseException, node: Node, at: str = "") -> None:
+def note(error: BaseException, node: Node, at: str = "", more: str = "") -> None:
     """Write on `error` that `node` failed with it."""
-    error.add_note(f"headrace: {node} failed{at}; path {node.id}")
+    error.add_note(f"headrace: {node} failed{at}; path {node.id}{more}")
 
 
 class Blame:
@@ -31,6 +32,7 @@ class Blame:
         self.opened_with: dict[CodeType, dict[str, Any]] = {}  # code -> node id -> generator
         self.frames: dict[str, FrameType] = {}  # where several nodes share a code, which only their frames tell apart
         self.blamed: list[BaseException] = []
+        self.failed: Counter[str] = Counter()  # by node id
 
     def opened(self, node: Node, generator: Any) -> None:
         """A generator, of either kind, was opened for `node`."""
@@ -49,12 +51,13 @@ class Blame:
         self.opened_with.clear()
         self.frames.clear()
 
-    def step(self, error: BaseException, node: Node, item: int | None = None) -> None:
+    def step(self, error: BaseException, node: Node, item: int | None = None, more: str = "") -> None:
         """`node` is known to have raised `error`, at its `item`-th item (from 1)."""
         if isinstance(error, (GeneratorExit, Stopped)) or any(error is known for known in self.blamed):
             return
         self.blamed.append(error)
-        note(error, node, "" if item is None else f" at item {item}")
+        note(error, node, "" if item is None else f" at item {item}", more)
+        self.failed[node.id] += 1
 
     def line(self, error: BaseException, end: Node) -> None:
         """`error` came out of the native line that ends in `end`. An interrupt may come up anywhere: nobody's fault."""

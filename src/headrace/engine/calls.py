@@ -9,13 +9,17 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
 from headrace.engine.blame import Blame
+from headrace.engine.ending import ending, ending_in_task
 from headrace.engine.entered import Recipe, per_call
 from headrace.engine.fuse import MAX_NESTED, fuse
 from headrace.engine.outcome import travelling
+from headrace.engine.policy import Policy
+from headrace.engine.stopwatch import Stopwatch
 from headrace.engine.weave import SOURCE, Thread, weave
 from headrace.errors import LengthError, OptionError
 from headrace.graph.dag import Constant, Node, Program
@@ -32,18 +36,32 @@ RunInner = Callable[[Program, Mapping[str, Any], bool], Any]
 class Calls:
     """The calls of one run. `values` is shared with the run, and has what a node needs when it is called.
 
-    `run` runs the inner program of a node, in a task or not, with arguments by parameter.
+    `policies` and `watches` have for some nodes what becomes of failures, and what takes the time of their calls. `run`
+    runs the inner program of a node, in a task or not, with arguments by parameter.
     """
 
-    def __init__(self, program: Program, values: Mapping[str, Any], blame: Blame, run: RunInner) -> None:
+    def __init__(
+        self,
+        program: Program,
+        values: Mapping[str, Any],
+        blame: Blame,
+        policies: Mapping[str, Policy],
+        watches: Mapping[str, Stopwatch],
+        run: RunInner,
+    ) -> None:
         self.program = program
         self.values = values
         self.blame = blame
+        self.policies = policies
+        self.watches = watches
         self.run = run
         self.tallies: dict[str, tuple[int, int]] = {}  # items into and out of steps in fused loops
 
     def value(self, node: Node, streams: Streams) -> Any:
         """What a value node gives."""
+        watch = self.watches.get(node.id)
+        if watch is not None:
+            streams = {name: watch.not_its_own(items) for name, items in streams.items()}
         positional, keywords = self._arguments(node, streams)
         if node.kind == "collect":
             return self.collector(node)(positional[0])
@@ -51,7 +69,8 @@ class Calls:
             for _ in positional[0]:
                 pass
             return None
-        return self._function(node)(*positional, **keywords)
+        function = partial(self._function(node), *positional, **keywords)
+        return function() if watch is None else watch.call(lambda _: function())(None)
 
     def made(self, node: Node) -> Any:
         """What the factory of a resource makes."""
@@ -80,17 +99,41 @@ class Calls:
             return _zipped(positional, producers, node, **keywords)
         if node.kind == "iterate":
             return self._relayed(node, iter(positional[0]))
+        if node.id in self.policies:
+            return ending(partial(self._made, node), streams, self.policies[node.id].lost)
+        return self._made(node, streams)
+
+    def blamed(self, error: BaseException, node: Node, number: int | None) -> BaseException:
+        """`error` of that node at its `number`-th item, with a note on it, as it can travel."""
+        error = travelling(error)
+        policy = self.policies.get(node.id)
+        self.blame.step(error, node, number, policy.verdict if policy else "")
+        return error
+
+    def _made(self, node: Node, streams: Streams) -> Iterator[Any]:
+        """The iterator that the node's function gives."""
+        watch = self.watches.get(node.id)
+        if watch is not None:
+            streams = {name: watch.not_its_own(items) for name, items in streams.items()}
+        positional, keywords = self._arguments(node, streams)
         made = self._function(node)(*positional, **keywords)
-        if not isinstance(made, GeneratorType):
-            return self._relayed(node, iter(made), getattr(made, "close", None))
-        self.blame.opened(node, made)
-        return made
+        if isinstance(made, GeneratorType):
+            self.blame.opened(node, made)
+        else:
+            made = self._relayed(node, iter(made), getattr(made, "close", None))
+        return made if watch is None else watch.items(made)
 
     def loop(self, nodes: Sequence[Node], items: Any, *, collect: bool = False, in_task: bool = False) -> Any:
         """One generator for a run of per-item nodes; with `collect`, a list of all that comes out."""
-        kinds = [f"await {node.kind}" if node.executor == "async" else node.kind for node in nodes]
         functions = [self.of_item(node) for node in nodes]
-        return fuse(items, kinds, functions, _Tally(self, nodes), collect=collect, in_task=in_task)
+        policies = {index: self.policies[node.id] for index, node in enumerate(nodes) if node.id in self.policies}
+        tally = _Tally(self, nodes)
+        return fuse(items, [*map(_kind, nodes)], functions, tally, policies, collect=collect, in_task=in_task)
+
+    def forget(self) -> None:
+        """The run is over: nothing of it is kept alive."""
+        for policy in self.policies.values():
+            policy.forget()
 
     def woven(self, nodes: Sequence[Node], items: Any, kept: Sequence[list[Any]] = ()) -> Any:
         """One generator for nodes that all see each of `items`; or, with lists for what they collect, all of it now."""
@@ -105,10 +148,10 @@ class Calls:
         """What nodes collect that all see each of `items`."""
         kept: dict[str, list[Any]] = {node.id: [] for node in nodes if node.kind == "collect"}
         self.woven(nodes, items, list(kept.values()))
-        values = {node.id: self._made(node, kept[node.id]) for node in nodes if node.kind == "collect"}
+        values = {node.id: self._collected(node, kept[node.id]) for node in nodes if node.kind == "collect"}
         return values | {node.id: None for node in nodes if node.kind == "drain"}
 
-    def _made(self, node: Node, items: list[Any]) -> Any:
+    def _collected(self, node: Node, items: list[Any]) -> Any:
         if node.function is None:
             return items
         try:
@@ -119,6 +162,7 @@ class Calls:
 
     async def value_in_task(self, node: Node, streams: AsyncStreams) -> Any:
         """What a value node gives whose stage runs in a task."""
+        watch = self.watches.get(node.id)
         positional, keywords = self._arguments(node, streams)
         if node.kind == "collect":
             return self.collector(node)([item async for item in positional[0]])
@@ -126,16 +170,24 @@ class Calls:
             async for _ in positional[0]:
                 pass
             return None
-        return await self._function(node)(*positional, **keywords)
+        function = partial(self._function(node), *positional, **keywords)
+        return await (function() if watch is None else watch.call_in_task(lambda _: function())(None))
 
     def iterator_in_task(self, node: Node, streams: AsyncStreams) -> AsyncIterator[Any]:
         """What an async generator step gives."""
+        if node.id in self.policies:
+            return ending_in_task(partial(self._made_in_task, node), streams, self.policies[node.id].lost)
+        return self._made_in_task(node, streams)
+
+    def _made_in_task(self, node: Node, streams: AsyncStreams) -> AsyncIterator[Any]:
+        watch = self.watches.get(node.id)
         positional, keywords = self._arguments(node, streams)
         made = self._function(node)(*positional, **keywords)
-        if not isinstance(made, AsyncGeneratorType):
-            return self._relayed_in_task(node, made)
-        self.blame.opened(node, made)
-        return made
+        if isinstance(made, AsyncGeneratorType):
+            self.blame.opened(node, made)
+        else:
+            made = self._relayed_in_task(node, made)
+        return made if watch is None else watch.items_in_task(made)
 
     async def _relayed_in_task(self, node: Node, items: AsyncIterator[Any]) -> AsyncIterator[Any]:
         try:
@@ -147,6 +199,11 @@ class Calls:
 
     def of_item(self, node: Node) -> Callable[[Any], Any]:
         """The step's function as a function of one item."""
+        watch = self.watches.get(node.id)
+        function = self._of_item(node)
+        return function if watch is None else watch.of_item(function, node)
+
+    def _of_item(self, node: Node) -> Callable[[Any], Any]:
         function = self._inner(node) if node.inner else self._function(node)
         positional, keywords = self._arguments(node, {})
         edge = node.stream_edges[0]
@@ -171,7 +228,9 @@ class Calls:
         """The function of a value node that reads no stream, with all of its arguments."""
         function = self._function(node)
         positional, keywords = self._arguments(node, {})
-        return lambda _: function(*positional, **keywords)
+        watch = self.watches.get(node.id)
+        called = lambda _: function(*positional, **keywords)  # noqa: E731
+        return called if watch is None else watch.of_item(called, node)
 
     def _inner(self, node: Node) -> Callable[..., Any]:
         """The inner DAG of a node as a function of its parameters."""
@@ -230,10 +289,21 @@ class _Tally:
         for index, node in enumerate(self.nodes):
             self.calls.tallies[node.id] = (numbers[index], numbers[index + 1])
 
+    def ended(self, numbers: Sequence[int]) -> None:
+        for index, node in enumerate(self.nodes):
+            policy = self.calls.policies.get(node.id)
+            last = policy and policy.over(numbers[index])
+            if last:
+                raise self.calls.blamed(last.error, node, last.number)
+
     def failed(self, error: BaseException, index: int, numbers: Sequence[int]) -> BaseException:
-        error = travelling(error)
-        self.calls.blame.step(error, self.nodes[index], numbers[index])
-        return error
+        return self.calls.blamed(error, self.nodes[index], numbers[index])
+
+
+def _kind(node: Node) -> str:
+    """The kind of a step in a fused loop."""
+    policy = "" if node.on_error == "raise" else f"{node.on_error} "
+    return f"{policy}{'await ' if node.executor == 'async' else ''}{node.kind}"
 
 
 class _WovenTally:

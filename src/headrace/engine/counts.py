@@ -20,17 +20,28 @@ def report(dag: Dag, values: Collection[str], lines: Lines) -> Report:
     if dag.returns == "stream":
         edges.append(_edge_report(lines, (dag.outputs[0], "", CALLER)))
     return Report(
-        nodes=tuple(
-            NodeReport(
-                id=node.id,
-                items_in=sum(edge.taken for edge in edges if edge.target == node.id),
-                items_out=_items_out(node, edges, values, lines),
-            )
-            for node in dag.nodes
-            if node.kind != "parameter"
-        ),
+        nodes=tuple(_node_report(node, edges, values, lines) for node in dag.nodes if node.kind != "parameter"),
         edges=tuple(edges),
     )
+
+
+def _node_report(node: Node, edges: list[EdgeReport], values: Collection[str], lines: Lines) -> NodeReport:
+    policy = lines.policies.get(node.id)
+    return NodeReport(
+        id=node.id,
+        items_in=sum(edge.taken for edge in edges if edge.target == node.id),
+        items_out=_items_out(node, edges, values, lines),
+        skipped=policy.skipped if policy else 0,
+        failed=policy.failed if policy else lines.blame.failed[node.id],
+        seconds=_seconds(node, lines),
+        highest_in_flight=max((edge.highest_in_flight for edge in edges if edge.source == node.id), default=0),
+        failures=policy.hand_over() if policy else (),
+    )
+
+
+def _seconds(node: Node, lines: Lines) -> float:
+    watch, pool = lines.watches.get(node.id), lines.elsewhere.pools.get(node.id)
+    return (watch.seconds if watch else 0.0) + (pool.elsewhere if pool else 0.0)
 
 
 def _edge_report(lines: Lines, link: Link) -> EdgeReport:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.engine.channel import Channel
 from headrace.engine.held import Held, script_of
-from headrace.engine.outcome import Failed, Outcome, Value, travelling
+from headrace.engine.outcome import Ended, Failed, Outcome, Value
+from headrace.engine.policy import LEFT_OUT, Fault
 from headrace.engine.ports import Answer, LateTap, Pool, Port, Puller, call_elsewhere, receive, resume_elsewhere
 from headrace.engine.tasked import Tasked
 from headrace.engine.window import Slot, Window
@@ -33,31 +34,38 @@ class Elsewhere:
 
     def __init__(self, lines: Lines) -> None:
         self.lines = lines
+        self.pools: dict[str, Pool] = {}  # by node id
 
     def port(self, nodes: list[Node], stage: Stage, channel: Channel) -> Port:
         """The port of a stage that runs elsewhere."""
         driver, end, in_task = self.lines.driver, nodes[-1], stage.executor == "async"
         if calls_overlap(end):
-            pool = driver.pool(end)
+            pool = self._pool(end)
             return Port(channel, self._calling(end, channel, pool), driver, in_fiber=stage.fiber, works=pool)
         puller = self._pulling_task(nodes, channel) if in_task else self._pulling_thread(end, channel)
         return Port(channel, partial(self._resume, nodes, channel, puller), driver, works=puller)
 
+    def _pool(self, node: Node) -> Pool:
+        pool = self.pools[node.id] = self.lines.driver.pool(node)
+        return pool
+
     def _calling(self, node: Node, channel: Channel, pool: Pool) -> Callable[[], None]:
         """The pump of a per-item step whose calls overlap."""
         in_process = node.executor == "process"  # then calls wait in the pool, to go together
-        window = Window(channel, node.max_in_flight if in_process else node.concurrency, node.ordered)
-        [source] = self.lines.streams(node, None).values()
         numbers = itertools.count(1)
+        window = Window(
+            channel,
+            node.max_in_flight if in_process else node.concurrency,
+            node.ordered,
+            judge=partial(self._judged, node),
+            ends=lambda why: self._ended(node, why, next(numbers) - 1),
+        )
+        [source] = self.lines.streams(node, None).values()
         calls: list[Callable[[Any], Any]] = []
 
         def settle(slot: Slot, item: Any, number: int, outcome: Value | Failed) -> None:
             if isinstance(outcome, Failed):
-                failure = Failed(travelling(outcome.error))
-                self.lines.blame.step(failure.error, node, number)
-                window.settle(slot, failure)
-                if channel.ended is not None:
-                    self.lines.let_go(node)
+                window.settle(slot, Fault(outcome.error, item, number))
             elif node.kind == "filter":
                 window.settle(slot, Value(item) if outcome.value else None)
             else:
@@ -80,6 +88,25 @@ class Elsewhere:
             return begins
         held = self.lines.held = self.lines.held or Held()
         return lambda slot, item: held.begins(script, node, item, begins(slot, item))
+
+    def _judged(self, node: Node, fault: Fault) -> Value | Failed | None:
+        """What becomes of a call that failed: a value, nothing, or the failure of the stream."""
+        policy = self.lines.calls.policies.get(node.id)
+        if policy is not None and isinstance(fault.error, Exception):
+            lost = policy.lost(fault.error, fault.item, fault.number)
+            if lost is not None:
+                return None if lost is LEFT_OUT else Value(lost)
+        return self._failed(node, fault)
+
+    def _ended(self, node: Node, why: Ended | Failed, items: int) -> Ended | Failed:
+        """What a stream ends with whose source has ended, and whose calls are over."""
+        policy = self.lines.calls.policies.get(node.id)
+        last = policy.over(items) if policy is not None and isinstance(why, Ended) else None
+        return self._failed(node, last) if last is not None else why
+
+    def _failed(self, node: Node, fault: Fault) -> Failed:
+        self.lines.let_go(node)
+        return Failed(self.lines.calls.blamed(fault.error, node, fault.number))
 
     def _pulling_thread(self, node: Node, channel: Channel) -> Puller:
         """A generator step that runs in a thread of its own."""
@@ -129,7 +156,7 @@ class Elsewhere:
     def result_of_call(self, node: Node) -> Any:
         """What a step gives that is called once, in a thread or a worker process."""
         answer = Answer(self.lines.driver)
-        self.lines.driver.pool(node).submit(self.lines.calls.once(node), None, answer.done)
+        self._pool(node).submit(self.lines.calls.once(node), None, answer.done)
         return answer.unwrap()
 
     def _puller(

@@ -24,22 +24,39 @@ map, map, filter, flat_map, map the text is:
      over((n0, n1, n2, ))
 
 A counter stands at the entrance and behind each `filter` and `flat_map`: all that lies between two counters saw the
-same number of items. A loop whose items are only collected appends to a list in place of its `yield`; if it is all
-`map`, the length of that list is the count.
+same number of items, but for those that were skipped. A loop whose items are only collected appends to a list in place
+of its `yield`; if it is all `map`, the length of that list is the count.
+
+A step that skips failures has a `try` of its own, which costs nothing as long as nothing fails (a flat_map step: a
+generator around what it gives). For a map step f1 that is
+
+       try:
+        item = f1(item)
+       except Exception as error:
+        lost = lost1(error, item, n0)
+        if lost is None: raise
+        continue
+
+and one whose failures are caught has `item = lost` in place of the `continue`.
 """
 
 from __future__ import annotations
 
 import builtins
 import functools
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from types import CodeType, FunctionType
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from types import CodeType, FunctionType, MappingProxyType
 from typing import Any, NamedTuple, Protocol
+
+from headrace.engine.outcome import travelling
+from headrace.engine.policy import LEFT_OUT, Policy
 
 __all__ = ["Fused", "Tally", "fuse"]
 
 MAX_NESTED = 15  # Python allows 20 nested blocks, and every flat_map is one
 MAX_CALLS = 20  # calls in one expression; its parser allows some 100
+NO_POLICIES: Mapping[int, Policy] = MappingProxyType({})
+Lost = Callable[[Exception, Any, int], "object | None"]  # given the failure, the item, and the counter in front
 
 
 class Tally(Protocol):
@@ -47,6 +64,10 @@ class Tally(Protocol):
 
     def counted(self, numbers: Sequence[int]) -> None:
         """`numbers[i]` items went into step i; the last number is what came out."""
+        ...
+
+    def ended(self, numbers: Sequence[int]) -> None:
+        """The loop came to its end, and these are its counts. May raise what the stream ends with after all."""
         ...
 
     def failed(self, error: BaseException, index: int, numbers: Sequence[int]) -> BaseException:
@@ -68,18 +89,23 @@ def fuse(
     kinds: Sequence[str],
     functions: Sequence[Callable[..., Any]],
     tally: Tally,
+    policies: Mapping[int, Policy] = NO_POLICIES,
     *,
     collect: bool = False,
     in_task: bool = False,
 ) -> Any:
     """A generator that sends each of `items` through `functions`.
 
-    `kinds` are "map", "filter" or "flat_map", or "await map" and so on. With `collect`, a list of all that comes out.
-    With `in_task` an async generator, or a coroutine that gives the list; `items` may be an async iterator then.
+    `kinds` are "map", "filter" or "flat_map", or "await map", "skip map", "catch await map" and so on; `policies` has
+    for each step that skips or catches what becomes of its failures. With `collect`, a list of all that comes out. With
+    `in_task` an async generator, or a coroutine that gives the list; `items` may be an async iterator then.
 
     >>> class Print:
     ...     def counted(self, numbers):
     ...         print("counts", numbers)
+    ...
+    ...     def ended(self, numbers):
+    ...         pass
     ...
     ...     def failed(self, error, index, numbers):
     ...         return error
@@ -88,10 +114,16 @@ def fuse(
     ['1', '3']
     """
     fused = _fused(tuple(kinds), collect, in_task, hasattr(items, "__aiter__"))
-    loop = FunctionType(fused.code.replace(), {"__builtins__": builtins, "spread": _spread, "shut": _shut})
+    losses = {f"lost{index}": _losing(policy, index, policies, fused) for index, policy in policies.items()}
+    names = {"__builtins__": builtins, "spread": _spread, "shut": _shut, **losses}
+    loop = FunctionType(fused.code.replace(), names)
+    functions = [
+        _guarded(kinds[index], function, losses[f"lost{index}"]) if index in policies else function
+        for index, function in enumerate(functions)
+    ]
 
     def numbers_of(counters: Sequence[int], failed_at: int | None) -> list[int]:
-        numbers = [counters[index] for index in fused.counters]
+        numbers = [counters[counter] - _skipped(index, policies, fused) for index, counter in enumerate(fused.counters)]
         if failed_at is not None:  # the steps behind it never saw the item
             for index in range(failed_at + 1, len(numbers)):
                 if fused.counters[index] == fused.counters[failed_at]:
@@ -99,7 +131,9 @@ def fuse(
         return numbers
 
     def over(counters: Sequence[int]) -> None:
-        tally.counted(numbers_of(counters, None))
+        numbers = numbers_of(counters, None)
+        tally.counted(numbers)
+        tally.ended(numbers)
 
     def failed(error: BaseException, counters: Sequence[int]) -> BaseException:
         traceback = error.__traceback__
@@ -111,6 +145,52 @@ def fuse(
         return error if index is None else tally.failed(error, index, numbers)
 
     return loop(items, over, failed, *functions)
+
+
+def _skipped(index: int, policies: Mapping[int, Policy], fused: Fused) -> int:
+    """How many items were skipped between step `index` and the counter in front of it."""
+    between = (at for at in policies if at < index and fused.counters[at] == fused.counters[index])
+    return sum(policies[at].skipped for at in between)
+
+
+def _losing(policy: Policy, index: int, policies: Mapping[int, Policy], fused: Fused) -> Lost:
+    """What the loop calls with a failure of step `index`, and the counter in front of it."""
+
+    def lost(error: Exception, item: Any, counter: int) -> object | None:
+        return policy.lost(error, item, counter - _skipped(index, policies, fused))
+
+    return lost
+
+
+def _guarded(kind: str, function: Callable[..., Any], lost: Lost) -> Callable[..., Any]:
+    """A flat_map step as a function of the item and its counter whose failures are looked after; others as they are."""
+    if not kind.endswith("flat_map"):
+        return function
+
+    def results(item: Any, counter: int) -> Iterator[Any]:
+        try:
+            yield from function(item)
+        except Exception as error:
+            yield from _handed_on(lost(error, item, counter), error)
+
+    async def results_in_task(item: Any, counter: int) -> AsyncIterator[Any]:
+        opened: list[Any] = []
+        try:
+            async for result in _spread(function(item), opened):
+                yield result
+        except Exception as error:
+            for failure in _handed_on(lost(error, item, counter), error):
+                yield failure
+        finally:
+            await _shut(opened)
+
+    return results_in_task if "await" in kind else results
+
+
+def _handed_on(lost: object | None, error: Exception) -> tuple[object, ...]:
+    if lost is None:
+        raise travelling(error)
+    return () if lost is LEFT_OUT else (lost,)
 
 
 def _spread(made: Any, opened: list[Any]) -> AsyncIterator[Any]:
@@ -150,16 +230,19 @@ def _fused(kinds: tuple[str, ...], collect: bool, in_task: bool, from_async: boo
 
 
 TEXTS = {
+    "map": "item = {f}(item)",
     "filter": "if not {f}(item): continue",
     "flat_map": "for item in {f}(item):",
     "await map": "item = await {f}(item)",
     "await filter": "if not await {f}(item): continue",
     "await flat_map": "async for item in spread({f}(item), opened):",
 }
+GUARDED = ("skip ", "catch ")
 
 
 def _is_map(kind: str) -> bool:
-    return kind in ("map", "await map")
+    """Whether as many items come out as go in, but for those that are skipped."""
+    return kind.split()[-1] == "map"
 
 
 class _Text:
@@ -167,7 +250,7 @@ class _Text:
 
     def __init__(self, kinds: Sequence[str], collect: bool, in_task: bool, from_async: bool) -> None:
         self.collect = collect
-        self.counts_results = collect and all(map(_is_map, kinds))
+        self.counts_results = collect and all(kind in ("map", "await map") for kind in kinds)
         names = [f"n{index}" for index in range(1 + sum(not _is_map(kind) for kind in kinds))]
         self.seen = "(len(out), )" if self.counts_results else f"({''.join(f'{name}, ' for name in names)})"
         functions = [f"f{index}" for index in range(len(kinds))]
@@ -175,7 +258,7 @@ class _Text:
         self.lines = [f"{asynchronous}def loop({', '.join(['items', 'over', 'failed', *functions])}):"]
         if collect:
             self.lines += [" out = []", " append = out.append"]
-        self.shuts = "await flat_map" in kinds
+        self.shuts = any(kind.endswith("await flat_map") for kind in kinds)
         self.lines += [f" {' = '.join(names)} = 0", *([" opened = []"] if self.shuts else []), " try:"]
         if from_async:
             self.lines += ["  async for item in items:", "   n0 += 1"]
@@ -199,8 +282,13 @@ class _Text:
             return
         if self.maps:
             self._call_maps("item = ", "")
-        self.step_of_line[len(self.lines) + 1] = index
-        self.lines.append(f"{self.indent}{TEXTS[kind].format(f=f'f{index}')}")
+        if not kind.startswith(GUARDED):
+            self._line(TEXTS[kind].format(f=f"f{index}"), index)
+        elif kind.endswith("flat_map"):
+            call = TEXTS[kind.partition(" ")[2]].replace("(item)", f"(item, n{self.counter})")
+            self._line(call.format(f=f"f{index}"), index)
+        else:
+            self._guarded(index, *kind.split(" ", 1))
         if _is_map(kind):
             return
         if kind.endswith("flat_map"):
@@ -225,12 +313,25 @@ class _Text:
         code = next(constant for constant in module.co_consts if isinstance(constant, CodeType))
         return Fused(code, self.step_of_line, tuple(self.counters), self.counts_results)
 
+    def _line(self, text: str, step: int) -> None:
+        """A line on which that step may fail."""
+        self.step_of_line[len(self.lines) + 1] = step
+        self.lines.append(self.indent + text)
+
+    def _guarded(self, index: int, policy: str, kind: str) -> None:
+        """A call whose failures are looked after."""
+        self.lines.append(f"{self.indent}try:")
+        self._line(f" {TEXTS[kind].format(f=f'f{index}')}", index)
+        self.lines.append(f"{self.indent}except Exception as error:")
+        self._line(f" lost = lost{index}(error, item, n{self.counter})", index)
+        self._line(" if lost is None: raise", index)
+        self._line(" continue" if policy == "skip" else " item = lost", index)
+
     def _call_maps(self, before: str, after: str) -> None:
         """One expression, with a line for each call, the outermost first."""
         opening = before
         for index in reversed(self.maps):
-            self.step_of_line[len(self.lines) + 1] = index
-            self.lines.append(f"{self.indent}{opening}f{index}(")
+            self._line(f"{opening}f{index}(", index)
             opening = "  "
         self.lines.append(f"{self.indent}{opening}item{')' * len(self.maps)}{after}")
         self.maps.clear()

@@ -17,18 +17,16 @@ from headrace.engine.channel import Branch, Channel, express
 from headrace.engine.deadlock import Link
 from headrace.engine.elsewhere import Elsewhere
 from headrace.engine.held import Held
-from headrace.engine.ports import (
-    Driver,
-    Port,
-    fill,
-    tap,
-)
+from headrace.engine.policy import Policy
+from headrace.engine.ports import Driver, Port, fill, tap
+from headrace.engine.stopwatch import Stopwatch
 from headrace.engine.tasked import Tasked
 from headrace.graph.dag import Edge, Node, Program, Stage
 from headrace.graph.stages import PER_ITEM, calls_overlap
 
 __all__ = ["CALLER", "Lines"]
 
+TIMED = PER_ITEM | {"value", "source", "transform"}  # the nodes that call code of the user's
 CALLER = "items"  # the parameter name of whoever called the run
 
 
@@ -36,7 +34,7 @@ class Lines:
     """The open stages of one run.
 
     `values` is shared with the run: what is not in it yet is waited for. With `counting`, items are also counted
-    between generators, where nothing of headrace stands otherwise.
+    between generators, where nothing of headrace stands otherwise, and the time that steps take is measured.
     """
 
     def __init__(
@@ -55,7 +53,12 @@ class Lines:
         self.blame = blame
         self.failed = failed
         self.counting = counting
-        self.calls = Calls(program, values, blame, driver.inner)
+        self.policies = {
+            node.id: Policy(node, driver.utc, keep=counting) for node in self.dag.nodes if node.on_error != "raise"
+        }
+        timed = [node.id for node in self.dag.nodes if node.kind in TIMED] if counting else []
+        self.watches = {id: Stopwatch(driver.clock.now) for id in timed}
+        self.calls = Calls(program, values, blame, self.policies, self.watches, driver.inner)
         self.stages: dict[str, Stage] = {stage.nodes[-1]: stage for stage in self.dag.stages}
         self.places = {end: place for place, end in enumerate(self.stages)}
         self.woven = {group[0]: [self.nodes[id] for id in group] for stage in self.dag.stages for group in stage.woven}

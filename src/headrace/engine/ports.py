@@ -10,6 +10,7 @@ is handed over, and nothing runs that nobody waits for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from headrace.engine.channel import Branch, Channel
@@ -53,6 +54,8 @@ class Fiber(Protocol):
 
 class Pool(Protocol):
     """Threads, worker processes or tasks for the calls of one step."""
+
+    elsewhere: float  # seconds that its calls took where only it can tell: in other processes
 
     def submit(self, call: Callable[[Any], Any], item: Any, done: Callable[[Value | Failed], None]) -> None:
         """Have `call(item)` run elsewhere; return when it has begun, or waits for a worker process.
@@ -107,6 +110,10 @@ class Driver(Protocol):
     @property
     def clock(self) -> Clock:
         """What the times below are measured with."""
+        ...
+
+    def utc(self) -> datetime:
+        """The date and time, in UTC."""
         ...
 
     def begin(self) -> None:

@@ -94,6 +94,7 @@ class Execution:
         self.resources.leave()  # nothing uses them any more
         self._try(self.driver.close)
         self.blame.forget()
+        self.lines.calls.forget()
         if self.failure is not None:
             raise self.failure
 

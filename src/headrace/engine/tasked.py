@@ -56,7 +56,7 @@ class Tasked:
         if node is None:
             assert items is not None
             return [item async for item in self._counted_by_caller(items)]
-        return await calls.value_in_task(node, self._all_async(self._streams(node, items)))
+        return await calls.value_in_task(node, self._all_async(node, self._streams(node, items)))
 
     async def close(self) -> None:
         """Close what is open, consumers first."""
@@ -78,7 +78,7 @@ class Tasked:
                 [stream] = streams.values()
                 items = self._opened(self.lines.calls.loop(run, stream, in_task=True))
             else:
-                items = self._opened(self.lines.calls.iterator_in_task(run[0], self._all_async(streams)))
+                items = self._opened(self.lines.calls.iterator_in_task(run[0], self._all_async(run[0], streams)))
             if self.lines.early_end_matters(run[0]):
                 items = self._opened(self._closing_inputs(run[0], items, len(self.opened) - 1))
             nodes = nodes[len(run) :]
@@ -114,11 +114,14 @@ class Tasked:
         counter = self.lines.counters[self.lines.link_to_caller] = itertools.count(1)
         return self._opened(_counting(items, counter))
 
-    def _all_async(self, streams: Mapping[str, Any]) -> dict[str, AsyncIterator[Any]]:
-        return {
-            name: items if hasattr(items, "__aiter__") else self._opened(_as_async(items))
-            for name, items in streams.items()
-        }
+    def _all_async(self, node: Node, streams: Mapping[str, Any]) -> dict[str, AsyncIterator[Any]]:
+        """What the function of `node` reads, as async iterators."""
+        watch = self.lines.watches.get(node.id)
+        reading = {}
+        for name, items in streams.items():
+            each = items if hasattr(items, "__aiter__") else self._opened(_as_async(items))
+            reading[name] = each if watch is None else self._opened(watch.not_its_own_in_task(each))
+        return reading
 
     async def _closing_inputs(self, node: Node, items: Any, position: int) -> AsyncIterator[Any]:
         """`items`, and behind the last one everything that only they read is closed."""

@@ -7,10 +7,12 @@ window keeps their results in order. Like the channel it is arithmetic only: it 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from headrace.engine.channel import Channel
-from headrace.engine.outcome import Ended, Failed, Outcome, Value
+from headrace.engine.outcome import Ended, Failed, Value
+from headrace.engine.policy import Fault
 
 __all__ = ["Slot", "Window"]
 
@@ -21,11 +23,21 @@ class Slot:
     __slots__ = ("outcome",)
 
     def __init__(self) -> None:
-        self.outcome: Value | Failed | None = None
+        self.outcome: Value | Fault | None = None
+
+
+def _fails(fault: Fault) -> Value | Failed | None:
+    return Failed(fault.error)
+
+
+def _ends(why: Ended | Failed) -> Ended | Failed:
+    return why
 
 
 class Window:
     """Up to `concurrency` calls at once, whose outcomes go to `channel` in order or as they complete.
+
+    `judge` says what becomes of a fault when it is its turn, and `ends` what the stream ends with when all is settled.
 
     >>> channel = Channel(capacity=3, branches=1)
     >>> window = Window(channel, concurrency=2, ordered=True)
@@ -40,12 +52,21 @@ class Window:
     ['a', 'b']
     """
 
-    __slots__ = ("channel", "concurrency", "ordered", "pending", "running", "source_end")
+    __slots__ = ("channel", "concurrency", "ends", "judge", "ordered", "pending", "running", "source_end")
 
-    def __init__(self, channel: Channel, concurrency: int, ordered: bool) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        concurrency: int,
+        ordered: bool,
+        judge: Callable[[Fault], Value | Failed | None] = _fails,
+        ends: Callable[[Ended | Failed], Ended | Failed] = _ends,
+    ) -> None:
         self.channel = channel
         self.concurrency = concurrency
         self.ordered = ordered
+        self.judge = judge
+        self.ends = ends
         self.running = 0
         self.pending: deque[Slot] = deque()
         self.source_end: Ended | Failed | None = None
@@ -60,7 +81,7 @@ class Window:
             self.pending.append(slot)
         return slot
 
-    def settle(self, slot: Slot, outcome: Value | Failed | None) -> None:
+    def settle(self, slot: Slot, outcome: Value | Fault | None) -> None:
         """A call is over. None as outcome: it gave no item."""
         self.running -= 1
         slot.outcome = Value(_NOTHING) if outcome is None else outcome
@@ -81,20 +102,21 @@ class Window:
         self.source_end = why
         self._end_if_done()
 
-    def _hand_over(self, outcome: Outcome | None) -> None:
-        if isinstance(outcome, Failed):
-            self.channel.end(outcome)
-        elif self.channel.ended:
+    def _hand_over(self, outcome: Value | Fault | None) -> None:
+        if self.channel.ended:
             self.channel.release()
-        elif isinstance(outcome, Value):
-            if outcome.value is _NOTHING:
-                self.channel.release()
-            else:
-                self.channel.put(outcome.value)
+            return
+        judged = self.judge(outcome) if isinstance(outcome, Fault) else outcome
+        if isinstance(judged, Failed):
+            self.channel.end(judged)
+        elif judged is None or judged.value is _NOTHING:
+            self.channel.release()
+        else:
+            self.channel.put(judged.value)
 
     def _end_if_done(self) -> None:
-        if self.source_end and not self.running and not self.pending:
-            self.channel.end(self.source_end)
+        if self.source_end and not self.running and not self.pending and not self.channel.ended:
+            self.channel.end(self.ends(self.source_end))
 
 
 _NOTHING: Any = object()

@@ -31,6 +31,7 @@ def check(drafts: Drafts, outputs: Iterable[str] = ()) -> None:
             _check_hint(draft, given, drafts)
             if given.source is not None and drafts[given.source].kind == "item_resource":
                 _check_item_resource(draft, given, drafts[given.source])
+        _check_failures(draft)
     _check_joins(drafts)
     for output in outputs:
         _check_output(drafts[output])
@@ -107,6 +108,14 @@ def _check_output(draft: Draft) -> None:
         raise WiringError(
             f"{draft}: is left when the run ends, so it cannot be the result; return what a step makes of it (called "
             f"at {draft.called})"
+        )
+
+
+def _check_failures(draft: Draft) -> None:
+    if draft.options.max_failures is not None and draft.options.on_error == "raise":
+        raise WiringError(
+            f"{draft}: max_failures={draft.options.max_failures} counts failures that do not stop the run, got "
+            f"on_error='raise'; add on_error='skip', or .catch() on the stream (called at {draft.called})"
         )
 
 

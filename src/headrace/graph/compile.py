@@ -142,6 +142,8 @@ def _node(draft: Draft, level: int) -> Node:
         concurrency=draft.options.calls_at_once if draft.kind in ("map", "filter") else 1,
         ordered=draft.options.ordered,
         executor=draft.options.executor,
+        on_error=draft.options.on_error,
+        max_failures=draft.options.max_failures,
         level=level,
         stage=None,
         inner=None if draft.inner is None else draft.inner.dag,

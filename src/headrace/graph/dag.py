@@ -92,7 +92,9 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `id` is the path through the sub-pipelines (`crawl/pages_of/fetch`); `where` is the file and line of the
     step's function; `level` is the number of edges on the longest way to it; `stage` counts from 0 (a
     parameter has none). A node with an `inner` DAG has no function: it runs that DAG for each item, whose parameters
-    it gives its inputs, in order.
+    it gives its inputs, in order. `on_error` says what a failure does: it stops the run, its item is left out, or it
+    goes to the failures of the step as an item; a run whose step has more than `max_failures` (a number, or a fraction
+    of its items) is stopped all the same.
 
     >>> from headrace import step
     >>> node = step("double", fn=lambda number: number * 2).dag.node("double/double")
@@ -114,6 +116,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     executor: Literal["inline", "thread", "process", "async"]
     level: int
     stage: int | None
+    on_error: Literal["raise", "skip", "catch"] = "raise"
+    max_failures: int | float | None = None
     inner: Dag | None = None
     idempotent: bool = False
 

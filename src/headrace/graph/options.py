@@ -9,11 +9,13 @@ import msgspec
 from headrace.errors import OptionError
 from headrace.graph.values import is_count, shown
 
-__all__ = ["Executor", "Mode", "Options"]
+__all__ = ["Executor", "Mode", "OnError", "Options"]
 
 Executor = Literal["inline", "thread", "process"]  # what a user may ask for
 EXECUTORS = ("inline", "thread", "process")
 Mode = Literal["each", "all"]
+OnError = Literal["raise", "skip"]  # likewise; `.catch()` makes it "catch"
+ON_ERROR = ("raise", "skip")
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -22,7 +24,8 @@ class Options(msgspec.Struct, frozen=True):
     `max_in_flight` is in items: how far the step may be ahead of its consumer. `concurrency` is in calls at
     once (default: `max_in_flight`). `ordered` keeps the results of calls that overlap in input order. `idempotent`
     says that a call may be made again whose worker process died. `mode` is how a stream must reach the step: "each" in
-    a call per item, "all" in one call; None leaves it to the use and the hints.
+    a call per item, "all" in one call; None leaves it to the use and the hints. `max_failures` is how
+    many failures may be: a number of items, or a fraction of them.
     """
 
     max_in_flight: int = 1
@@ -31,6 +34,8 @@ class Options(msgspec.Struct, frozen=True):
     executor: Executor | Literal["async"] = "inline"
     idempotent: bool = False
     mode: Mode | None = None
+    on_error: OnError | Literal["catch"] = "raise"
+    max_failures: int | float | None = None
 
     @property
     def calls_at_once(self) -> int:
@@ -51,6 +56,11 @@ class Options(msgspec.Struct, frozen=True):
         if changes.get("executor", "inline") not in EXECUTORS:
             wrong = shown(changes["executor"])
             raise OptionError(f"{owner}: executor must be 'inline', 'thread' or 'process', got {wrong}")
+        if changes.get("on_error", "raise") not in ON_ERROR:
+            raise OptionError(
+                f"{owner}: on_error must be 'raise' or 'skip', got {shown(changes['on_error'])}; to have the failures "
+                "as a stream, use .catch() on the stream that the step gives"
+            )
         changed = msgspec.structs.replace(self, **changes)
         if is_async:
             changed = changed._of_async(owner)
@@ -69,6 +79,8 @@ class Options(msgspec.Struct, frozen=True):
         _check_count(owner, "max_in_flight", self.max_in_flight)
         if self.mode not in ("each", "all", None):
             raise OptionError(f"{owner}: mode must be 'each' or 'all', got {shown(self.mode)}")
+        if self.max_failures is not None:
+            _check_max_failures(owner, self.max_failures)
         if not isinstance(self.ordered, bool):
             raise OptionError(f"{owner}: ordered must be True or False, got {shown(self.ordered)}")
         if self.concurrency is not None:
@@ -103,3 +115,16 @@ class Options(msgspec.Struct, frozen=True):
 def _check_count(owner: str, name: str, value: object) -> None:
     if not is_count(value, 1):
         raise OptionError(f"{owner}: {name} must be a whole number of 1 or more, got {shown(value)}")
+
+
+def _check_max_failures(owner: str, value: object) -> None:
+    """A number of items, or a fraction of them."""
+    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if whole or (isinstance(value, float) and 0 < value < 1):
+        return
+    to_stop = not isinstance(value, bool) and value in (0, 0.0)
+    fix = "to stop at the first failure, leave out on_error too" if to_stop else "to allow any number, leave it out"
+    raise OptionError(
+        f"{owner}: max_failures must be a whole number of 1 or more, or a fraction between 0 and 1, got "
+        f"{shown(value)}; {fix}"
+    )

@@ -175,7 +175,7 @@ def _group(
 
 
 def _weavable(node: Node) -> bool:
-    if node.executor != "inline" or node.kind not in ("map", "zip", "collect", "drain"):
+    if node.executor != "inline" or node.kind not in ("map", "zip", "collect", "drain") or node.on_error != "raise":
         return False
     return node.kind != "zip" or len(node.inputs) == len(node.stream_edges)  # as long as its streams are
 

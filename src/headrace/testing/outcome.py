@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from headrace import Dag, HeadraceError, Node
 from headrace.engine.held import script_of
-from headrace.engine.report import Report
+from headrace.engine.report import NodeReport, Report
 from headrace.graph.dag import Program
 from headrace.graph.stages import calls_overlap
 from headrace.graph.values import shown
@@ -134,12 +134,18 @@ class Outcome(Generic[R]):
     def _counts_as_json(self) -> dict[str, Json]:
         edges = self.report.edges
         return {
-            "nodes": {node.id: {"in": node.items_in, "out": node.items_out} for node in self.report.nodes},
+            "nodes": {node.id: _counts_of(node, self.dag.node(node.id)) for node in self.report.nodes},
             "highest in flight": {
                 f"{edge.source} -> {edge.target or 'the caller'} ({edge.parameter})": edge.highest_in_flight
                 for edge in edges
             },
         }
+
+
+def _counts_of(report: NodeReport, node: Node) -> dict[str, Json]:
+    """The items in and out, and those that failed if that does not end the run."""
+    failed = {} if node.on_error == "raise" else {"failed": report.failed}
+    return {"in": report.items_in, "out": report.items_out, **failed}
 
 
 def _graph_as_json(dag: Dag) -> dict[str, Json]:

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from headrace.engine.failure import Failure
+
 __all__ = ["differences", "ordered_text", "plain"]
 
 Json = Any  # None, bool, int, float, str, and lists and dicts of these
@@ -53,6 +55,8 @@ def _fields(value: object) -> Mapping[str, Any] | None:
         return None
     if dataclasses.is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Failure):  # its time is another one in every run
+        return {"item": value.item, "step": value.step, "attempts": value.attempts, "exception": value.exception}
     if isinstance(value, msgspec.Struct):
         return {name: getattr(value, name) for name in value.__struct_fields__}
     if type(value).__repr__ is object.__repr__ and hasattr(value, "__dict__"):

@@ -1,0 +1,145 @@
+"""What becomes of a failure: it stops the run, its item is left out, or it becomes an item itself.
+
+Lives here: that decision, and what is counted, logged and kept for the report. Must not live here: where failures come
+up (fuse.py, calls.py, elsewhere.py). Only an `Exception` of the step's own code comes here; what stops a run from
+outside (KeyboardInterrupt, CancelledError, Stopped) is no failure of an item.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from headrace.engine.failure import Failure
+from headrace.graph.dag import Node
+
+__all__ = ["LEFT_OUT", "Caught", "Fault", "Policy"]
+
+KEPT = 100  # failures in the report of each step
+FRACTION_FROM = 100  # items: a fraction of fewer says little before the end
+
+log = logging.getLogger("headrace")
+
+
+class Caught(msgspec.Struct, frozen=True):
+    """A failure on its way to those who read the failures of a step: a tag that no item of a user's can have."""
+
+    failure: Failure[Any]
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """A call that raised `error`, with its item, which was the step's `number`-th."""
+
+    error: BaseException
+    item: Any = None
+    number: int | None = None
+
+
+class _LeftOut:
+    """What becomes of an item that is skipped."""
+
+
+LEFT_OUT = _LeftOut()
+
+
+class Policy:
+    """The failures of one step in one run.
+
+    With `keep`, the first of those that are left out are kept, for the report.
+    """
+
+    def __init__(self, node: Node, utc: Callable[[], datetime], *, keep: bool) -> None:
+        self.node = node
+        self.utc = utc
+        self.keep = keep
+        self.failed = 0
+        self.skipped = 0
+        self.seen = 0  # items, as far as failures tell
+        self.kinds: set[type[Exception]] = set()  # that were logged
+        self.kept: list[Failure[Any]] = []
+        self.last: Fault | None = None  # if it may yet turn out to be one too many
+        self.verdict = ""  # why one was too many
+
+    def lost(self, error: Exception, item: Any = None, number: int | None = None, attempts: int = 1) -> object | None:
+        """The step failed at `item`, its `number`-th (a generator: at none). None if the run must fail.
+
+        Else what is to be handed on: `LEFT_OUT` (nothing), or the failure as `Caught`.
+        """
+        self.failed += 1
+        if self._too_many(number):
+            return None
+        if isinstance(self.node.max_failures, float):
+            self.last = Fault(error, item, number)
+        if self.node.on_error == "catch":
+            return Caught(self._failure(error, item, attempts))
+        self.skipped += 1
+        self._log(error, number)
+        if self.keep and len(self.kept) < KEPT:
+            self.kept.append(self._failure(_without_frames(error), item, attempts))
+        return LEFT_OUT
+
+    def over(self, items: int) -> Fault | None:
+        """The stream has ended after that many `items`. If too many have failed, the last failure."""
+        last, self.last = self.last, None
+        return last if self._above_fraction(items) else None
+
+    def _too_many(self, number: int | None) -> bool:
+        limit = self.node.max_failures
+        self.seen = max(self.seen, number or 0)
+        if isinstance(limit, float):
+            return self.seen >= FRACTION_FROM and self._above_fraction(self.seen)
+        if limit is not None and self.failed > limit:
+            self.verdict = f"; it is failure {self.failed}, more than max_failures={limit}"
+        return bool(self.verdict)
+
+    def _above_fraction(self, items: int) -> bool:
+        limit = self.node.max_failures
+        if isinstance(limit, float) and self.failed > limit * items:
+            self.verdict = f"; {self.failed} of {items} items failed, more than max_failures={limit}"
+        return bool(self.verdict)
+
+    def _failure(self, error: Exception, item: Any, attempts: int) -> Failure[Any]:
+        return Failure(item=item, step=self.node.id, attempts=attempts, exception=error, time=self.utc())
+
+    def _log(self, error: Exception, number: int | None) -> None:
+        """Tell of the first failure of each kind."""
+        kind = type(error)
+        if kind in self.kinds:
+            return
+        self.kinds.add(kind)
+        what = "ends here" if number is None else f"skips item {number}"
+        log.warning(
+            "headrace: %s %s: %s: %s (more of %s in this run are counted only)",
+            self.node,
+            what,
+            kind.__name__,
+            error,
+            kind.__name__,
+            exc_info=error,
+        )
+
+    def forget(self) -> None:
+        """The run is over: nothing of it is kept alive."""
+        self.last = None
+
+    def hand_over(self) -> tuple[Failure[Any], ...]:
+        """What was kept for the report; it is not here any more then."""
+        kept, self.kept = self.kept, []
+        return tuple(kept)
+
+
+def _without_frames(error: Exception) -> Exception:
+    """`error` without its tracebacks, which would keep the whole run alive."""
+    stack: list[BaseException | None] = [error]
+    cleared: set[int] = set()
+    while stack:
+        one = stack.pop()
+        if one is not None and id(one) not in cleared:
+            cleared.add(id(one))
+            one.__traceback__ = None
+            stack += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+    return error

@@ -1,0 +1,142 @@
+"""How long the code of a step takes: only for runs that report."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from threading import Lock
+from typing import Any
+
+from headrace.graph.dag import Node
+
+__all__ = ["Stopwatch"]
+
+
+class Stopwatch:
+    """The `seconds` that one step has been busy: in its calls, waits in them included, but not in what it reads.
+
+    Calls that run at the same time add up.
+    """
+
+    __slots__ = ("lock", "now", "seconds")
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.now = now
+        self.seconds = 0.0
+        self.lock = Lock()  # for calls in several threads
+
+    def of_item(self, function: Callable[[Any], Any], node: Node) -> Callable[[Any], Any]:
+        """The function that a per-item node calls, timed."""
+        if node.kind == "flat_map":
+            return self.flat_map_in_task(function) if node.executor == "async" else self.flat_map(function)
+        if node.executor == "process":
+            return function  # only its pool can tell
+        ways = {"async": self.call_in_task, "thread": self.call_in_threads}
+        return ways.get(node.executor, self.call)(function)
+
+    def call(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function` of an item, timed."""
+        now = self.now
+
+        def timed(item: Any) -> Any:
+            begin = now()
+            try:
+                return function(item)
+            finally:
+                self.seconds += now() - begin
+
+        return timed
+
+    def call_in_threads(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function` of an item, timed in any number of threads."""
+        now = self.now
+
+        def timed(item: Any) -> Any:
+            begin = now()
+            try:
+                return function(item)
+            finally:
+                seconds = now() - begin
+                with self.lock:
+                    self.seconds += seconds
+
+        return timed
+
+    def call_in_task(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function` of an item, timed until what it gives has been awaited."""
+        now = self.now
+
+        async def timed(item: Any) -> Any:
+            begin = now()
+            try:
+                return await function(item)
+            finally:
+                self.seconds += now() - begin
+
+        return timed
+
+    def flat_map(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function` of an item, timed until all that it gives has been read."""
+        timed = self.call(function)
+        return lambda item: self.items(iter(timed(item)))
+
+    def flat_map_in_task(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function` of an item, timed until what it gives has been awaited, or read."""
+
+        def timed(item: Any) -> Any:
+            made = function(item)
+            return self.items_in_task(made) if hasattr(made, "__aiter__") else self.call_in_task(lambda _: made)(item)
+
+        return timed
+
+    def items(self, items: Iterator[Any]) -> Iterator[Any]:
+        """The items that the step makes, timed."""
+        try:
+            yield from self._each(items, 1)
+        finally:
+            close = getattr(items, "close", None)
+            if close is not None:
+                close()
+
+    def not_its_own(self, items: Iterator[Any]) -> Iterator[Any]:
+        """The items that the step reads: the time that they take is not its own."""
+        return self._each(items, -1)
+
+    def _each(self, items: Iterator[Any], sign: int) -> Iterator[Any]:
+        now = self.now
+        while True:
+            begin = now()
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            finally:
+                self.seconds += sign * (now() - begin)
+            yield item
+
+    async def items_in_task(self, items: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """The items that an async step makes, timed."""
+        each = self._each_in_task(items, 1)
+        try:
+            async for item in each:
+                yield item
+        finally:
+            await each.aclose()
+            close = getattr(items, "aclose", None)
+            if close is not None:
+                await close()
+
+    def not_its_own_in_task(self, items: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """The items that an async step reads: the time that they take is not its own."""
+        return self._each_in_task(items, -1)
+
+    async def _each_in_task(self, items: AsyncIterator[Any], sign: int) -> AsyncGenerator[Any, None]:
+        now = self.now
+        while True:
+            begin = now()
+            try:
+                item = await anext(items)
+            except StopAsyncIteration:
+                return
+            finally:
+                self.seconds += sign * (now() - begin)
+            yield item
