@@ -15,7 +15,6 @@ else in the run's own thread.
 from __future__ import annotations
 
 import pickle
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -26,7 +25,7 @@ from typing import Any, Literal
 
 from headrace.drivers.pickling import packed, rebuilt
 from headrace.drivers.pulled import Mailbox
-from headrace.drivers.starting import cores, start, start_method
+from headrace.drivers.starting import cores, ending, start, start_method
 from headrace.drivers.worker import GOODBYE, Order, Reply, work
 from headrace.engine.outcome import Failed, Value
 from headrace.errors import UnpicklableError, WorkerError
@@ -314,8 +313,7 @@ class Worker:
         self.process.join(PATIENCE)
         self.process.kill()
         self.process.join()
-        code = self.process.exitcode
-        return f"ended with exit code {code}" if code >= 0 else f"was killed by signal {-code}{_signal_name(-code)}"
+        return ending(self.process)
 
 
 def _outcome(step: str, reply: bytes) -> tuple[float, Value | Failed]:
@@ -329,10 +327,3 @@ def _outcome(step: str, reply: bytes) -> tuple[float, Value | Failed]:
         )
         failure.__cause__ = error
         return 0.0, Failed(failure)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return f" ({signal.Signals(number).name})"
-    except ValueError:
-        return ""

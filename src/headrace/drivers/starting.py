@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import weakref
@@ -16,7 +17,7 @@ from typing import Any
 
 from headrace.errors import WorkerError
 
-__all__ = ["cores", "start", "start_method"]
+__all__ = ["cores", "ending", "start", "start_method"]
 
 
 def cores() -> int:
@@ -62,6 +63,22 @@ def start(main: Callable[..., None], method: str, name: str) -> tuple[Any, Conne
             process.start()
     _running.add(process)
     return process, here
+
+
+def ending(process: Any) -> str:
+    """How a process has ended.
+
+    Only here is it certain that it is known: `multiprocessing` looks after all processes whenever it starts one, and
+    for a moment then the thread that waits for one of them does not learn how it ended.
+    """
+    with _starting:
+        code = process.exitcode
+    if code is None or code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was killed by signal {-code} ({signal.Signals(-code).name})"
+    except ValueError:
+        return f"was killed by signal {-code}"
 
 
 _starting = threading.Lock()  # one at a time: what is forked meanwhile would inherit both ends of a connection
