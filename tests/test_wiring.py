@@ -131,6 +131,23 @@ def test_name_as_it_is_written_comes_before_other_forms() -> None:
     assert pipeline("sizes", steps=[kept], params=Sizes).run(1, 2) == (1, 2)
 
 
+def test_step_that_is_named_comes_before_the_params_as_a_whole() -> None:
+    class Size(NamedTuple):
+        width: int
+
+    def larger(width: int) -> Size:
+        return Size(width + 1)
+
+    def shown(larger: Size, size: Size) -> tuple[Size, Size]:
+        return larger, size
+
+    assert pipeline("sizes", steps=[larger, shown], params=Size).run(1) == (Size(2), Size(1))
+
+
+def test_name_that_is_but_an_ending_is_a_name() -> None:
+    assert Nouns(["_list", "_set"]).clash() is None
+
+
 def test_parameter_without_a_data_set_keeps_its_default() -> None:
     def shout(word: str, times: int = 2, *more: str, mark: str = "!", **others: str) -> str:
         return word * times + mark + "".join([*more, *others])
@@ -518,7 +535,19 @@ def sub_twins() -> Twins:
     return pipeline("whole", steps=[joined, cleaned, words], params=Text), whole, ("a, b,!, c", "!")
 
 
-TWINS = [crawl_twins, zipped_twins, collected_twins, value_twins, whole_twins, sub_twins]
+def stream_of_a_list_twins() -> Twins:
+    @pipeline
+    def lengths(words: Stream[str]) -> Stream[int]:
+        return words.map(len)
+
+    @pipeline
+    def whole(words: list[str]) -> Stream[int]:
+        return lengths(typing.cast("Any", words))
+
+    return pipeline("whole", steps=[lengths], params=Words), whole, (["to", "not"],)
+
+
+TWINS = [stream_of_a_list_twins, crawl_twins, zipped_twins, collected_twins, value_twins, whole_twins, sub_twins]
 
 
 @pytest.mark.parametrize("twins", TWINS)
@@ -716,6 +745,12 @@ def test_modes_of_steps_are_checked_in_bodies_and_decide_in_lines() -> None:
         yield from ("ab", "cd")
 
     assert (texts | first).run() == ["a", "c"]
+
+    @step(mode="each")
+    def letters_in(text: str) -> Iterator[str]:
+        yield from text
+
+    assert (letters_in | str.upper).run("ab") == ["A", "B"]
     assert first.run("ab") == "a"
     assert first("ab") == "a"
 
@@ -802,9 +837,11 @@ def test_default_of_a_factory_is_made_anew_for_each_run() -> None:
     def within() -> list[str]:
         return made("a")  # type: ignore[no-any-return]
 
+    default = made._parameters.parameters["tags"].default  # as the command line has it
     for _ in range(2):
-        assert made.run("a") == ["new", "a"]
+        assert made.run("a") == made.run("a", default) == ["new", "a"]
         assert within.run() == ["new", "a"]
+    assert repr(default) == "<lambda>()"
 
 
 def test_params_are_made_before_a_run_begins() -> None:
@@ -1056,6 +1093,17 @@ def test_adapter_may_give_the_only_parameter_itself() -> None:
     assert ids(once) == ["once/line/adapter/last", "once/line/reverse"]
     many = pipeline("many", steps=[include("line", reversed_text, fn=each)], params=Words)
     assert result(many, ["ab", "cd"]) == ["ba", "dc"]
+
+
+def test_adapter_may_give_the_only_parameter_that_has_fields_itself() -> None:
+    class Note(NamedTuple):
+        note: Text
+
+    def noted(words: list[str]) -> Text:
+        return Text(words[0])
+
+    inner = pipeline("inner", steps=[step("shown", fn=lambda note: f"{note.text}{note.mark}")], params=Note)
+    assert result(pipeline("notes", steps=[include("line", inner, fn=noted)], params=Words), ["a"]) == "a!"
 
 
 def test_adapter_that_is_called_per_item_runs_the_pipeline_per_item() -> None:

@@ -3480,6 +3480,14 @@ def wired_to_return_an_unknown_name() -> None:
 
 @wrong(
     WiringError,
+    "pipeline 'crawl' (@1): returns must name a step, got ['get']; did you mean 'get'? the names are urls, get",
+)
+def wired_to_return_a_list_in_a_list() -> None:
+    pipeline("crawl", steps=[urls, get], params=Pages, returns=[["get"]])  # type: ignore[call-overload]
+
+
+@wrong(
+    WiringError,
     "pipeline 'crawl' (@1): returns must name a step, got parameter 'pages' of Pages; whoever runs it has that already",
 )
 def wired_to_return_a_parameter() -> None:

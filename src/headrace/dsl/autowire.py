@@ -166,9 +166,7 @@ class Recorder:
             given = self.trace.call(read(given.make, name), given.make, Options(), (), {})
         if is_lazy(hint) and iterates(hint) and self.plan.readers[name] > 1:
             given = as_stream(self.trace, given)
-        if isinstance(given, Stream) or (hint is Any and isinstance(given, Handle)):
-            hint = given._hint
-        return Data(given, hint)
+        return Data(given, given._hint if isinstance(given, Stream) else hint)
 
     def _source(self, name: str) -> Data:
         if name not in self.data:  # all parameters in one, which is made when it is first needed

@@ -187,7 +187,7 @@ class _Names:
         return tuple(map(self._output, returns))
 
     def _output(self, name: Any) -> str:
-        found = [name] if name in self.owners else self.nouns.like(name) if isinstance(name, str) else []
+        found = self.nouns.like(name) if isinstance(name, str) else []
         if not found:
             steps = [each for each in self.owners if each not in self.parameters]
             raise WiringError(f"{self.where}: returns must name a step, got {shown(name)}; {_fix(str(name), steps)}")
