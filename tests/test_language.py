@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NewType, Optional, Protocol, TextIO,
 import jsonschema
 import pytest
 
-from headrace import AsyncRunner, Dag, Pipeline, Step, Stream, SyncRunner, pipeline, step, stream, zip_streams
+from headrace import AsyncRunner, Dag, DagError, Pipeline, Step, Stream, SyncRunner, pipeline, step, stream, zip_streams
 from headrace.graph.dag import schema
 from headrace.graph.render import mermaid, text
 from tools import dag_schema
@@ -1241,6 +1241,52 @@ def test_schema_refuses_an_unknown_kind() -> None:
     data["nodes"][0]["kind"] = "teapot"
     with pytest.raises(jsonschema.ValidationError, match="teapot"):
         jsonschema.validate(data, schema())
+
+
+NO_DAG = {
+    "another version": (
+        '{"version": 2, "name": "crawl", "nodes": {}}',
+        "DAG 'crawl': must be of schema version 1 for this headrace to read it, got 2; read it with the headrace that "
+        "wrote it",
+    ),
+    "no version": (
+        '{"name": "crawl"}',
+        "DAG 'crawl': must be of schema version 1 for this headrace to read it, got none; read it with the headrace "
+        "that wrote it",
+    ),
+    "no DAG": (
+        '{"version": 1, "name": "crawl"}',
+        "DAG: must be JSON as Dag.to_json writes it, got other data: Object missing required field `returns`",
+    ),
+    "no JSON": (
+        "{",
+        "DAG: must be JSON as Dag.to_json writes it, got other data: Input data was truncated",
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "message"), NO_DAG.values(), ids=NO_DAG.keys())
+def test_what_is_no_dag_of_this_version_is_refused(data: str, message: str) -> None:
+    with pytest.raises(DagError) as caught:
+        Dag.from_json(data)
+    assert str(caught.value) == message
+
+
+def test_inner_dag_of_another_version_is_refused() -> None:
+    @pipeline
+    def doubled_total(values: list[int]) -> int:
+        return total(stream(values).map(double).collect())
+
+    @pipeline
+    def totals(lists: list[list[int]]) -> Stream[int]:
+        return stream(lists).map(doubled_total)
+
+    data = json.loads(totals.dag.to_json())
+    (inner,) = (node["inner"] for node in data["nodes"] if "inner" in node)
+    assert Dag.from_json(json.dumps(inner)).returns == "value"
+    inner["version"] = 2
+    with pytest.raises(DagError, match=r"`\$\.nodes.*version"):
+        Dag.from_json(json.dumps(data))
 
 
 PROGRAM = textwrap.dedent(

@@ -11,6 +11,7 @@ from headrace.engine.events import Event, RunEnded, RunStarted
 from headrace.errors import (
     ArgumentError,
     BuildError,
+    DagError,
     DeadlockError,
     HandleError,
     HeadraceError,
@@ -22,14 +23,16 @@ from headrace.errors import (
     WiringError,
     WorkerError,
 )
-from headrace.graph.dag import Dag, Edge, Node
+from headrace.graph.dag import Constant, Dag, Edge, Node, Program, Stage
 
 __all__ = [
     "ArgumentError",
     "AsyncItems",
     "AsyncRunner",
     "BuildError",
+    "Constant",
     "Dag",
+    "DagError",
     "DeadlockError",
     "Edge",
     "Event",
@@ -41,10 +44,12 @@ __all__ = [
     "Node",
     "OptionError",
     "Pipeline",
+    "Program",
     "Run",
     "RunEnded",
     "RunError",
     "RunStarted",
+    "Stage",
     "Step",
     "Stream",
     "SyncRunner",

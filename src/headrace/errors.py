@@ -6,7 +6,8 @@ HeadraceError
 │   ├── OptionError              a step option has a bad value          (also a ValueError)
 │   ├── WiringError              steps are put together wrongly         (also a TypeError)
 │   ├── HintError                a type hint does not fit the other end (also a TypeError)
-│   └── HandleError              a handle is used as if it were data    (also a TypeError)
+│   ├── HandleError              a handle is used as if it were data    (also a TypeError)
+│   └── DagError                 JSON is not that of a DAG              (also a ValueError)
 └── RunError                     the run cannot go on
     ├── ArgumentError            run() or iter() got the wrong arguments (also a TypeError)
     ├── LengthError              zipped streams differ in length         (also a ValueError)
@@ -21,6 +22,7 @@ An exception that a user's own function raises is never wrapped: it reaches the 
 __all__ = [
     "ArgumentError",
     "BuildError",
+    "DagError",
     "DeadlockError",
     "HandleError",
     "HeadraceError",
@@ -83,6 +85,18 @@ class HandleError(BuildError, TypeError):
 
     >>> issubclass(HandleError, TypeError)
     True
+    """
+
+
+class DagError(BuildError, ValueError):
+    """What should be the JSON of a DAG is not, or is of a version that this headrace does not read.
+
+    >>> from headrace import Dag
+    >>> try:
+    ...     Dag.from_json('{"version": 2, "name": "crawl"}')
+    ... except DagError as error:
+    ...     print(error)
+    DAG 'crawl': must be of schema version 1 for this headrace to read it, got 2; read it with ...
     """
 
 

@@ -137,6 +137,27 @@ class Flow(ABC, Generic[P, R]):
         """
         return self._program.dag
 
+    @property
+    def program(self) -> Program:
+        """What a runner of your own needs: the compiled graph, with the functions and constants that its nodes name.
+
+        >>> from headrace import step
+        >>> step("length", fn=len).program.functions
+        {'length/length': <built-in function len>}
+        """
+        return self._program
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+        """What a runner of your own starts with: by the ids of the parameters' nodes, their values, defaults included.
+
+        Raises: ArgumentError: the arguments are not those of the pipeline.
+
+        >>> from headrace import step
+        >>> step("length", fn=len).bind("four")
+        {'length(obj)': 'four'}
+        """
+        return self._bind(args, kwargs)
+
     @overload
     def run(self: Flow[P, Stream[T]], *args: P.args, **kwargs: P.kwargs) -> list[T]: ...
     @overload

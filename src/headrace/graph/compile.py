@@ -12,7 +12,7 @@ import msgspec
 
 from headrace.errors import WiringError
 from headrace.graph.check import check
-from headrace.graph.dag import Constant, Dag, Edge, Node, Program, Stage
+from headrace.graph.dag import SCHEMA_VERSION, Constant, Dag, Edge, Node, Program, Stage
 from headrace.graph.draft import Draft, Given, Recording
 from headrace.graph.hints import describe
 from headrace.graph.order import CycleError, cycle_of, in_order
@@ -32,6 +32,7 @@ def compile_recording(recording: Recording) -> Program:
     nodes = _frozen(drafts)
     stages = cut(nodes, recording.outputs if recording.returns == "stream" else ())
     dag = Dag(
+        version=SCHEMA_VERSION,
         name=recording.name,
         returns=recording.returns,
         outputs=recording.outputs,

@@ -12,6 +12,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from headrace.errors import DagError
+from headrace.graph.values import shown
+
 __all__ = [
     "SCHEMA_VERSION",
     "Constant",
@@ -27,7 +30,8 @@ __all__ = [
     "what",
 ]
 
-SCHEMA_VERSION = 1
+Version = Literal[1]  # what `Dag.from_json` reads; a new one where older readers would misread the DAG
+SCHEMA_VERSION: Version = 1
 
 Kind = Literal[
     "parameter",  # an argument of the pipeline                                   -> value
@@ -78,7 +82,15 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True, tag="edge", tag_field="fro
 
 
 class Constant(msgspec.Struct, frozen=True, kw_only=True, tag="constant", tag_field="from"):
-    """A parameter that was given plain data in the body (here as text; the data is in the program)."""
+    """A parameter that was given plain data in the body (here as text; the data is in the program).
+
+    >>> from headrace import Stream, pipeline, stream
+    >>> @pipeline
+    ... def digits() -> Stream[int]:
+    ...     return stream("123").map(int)
+    >>> digits.dag.nodes[0].inputs
+    (Constant(parameter='items', value="'123'", keyword=False, type='Any'),)
+    """
 
     parameter: str
     value: str
@@ -151,6 +163,10 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `executor` says where it runs: on the run's own thread, in threads, in worker processes, or in asyncio tasks.
     `fiber` is true where the stage must be able to wait without holding up whoever takes its items. The run is linear,
     but for the nodes of each group in `woven`: these see the items of the node before them together, one by one.
+
+    >>> from headrace import step
+    >>> step("double", fn=lambda number: number * 2).dag.stages
+    (Stage(nodes=('double/double',), handoff='value', executor='inline', fiber=False),)
     """
 
     nodes: tuple[str, ...]
@@ -172,7 +188,7 @@ class Dag(msgspec.Struct, frozen=True, kw_only=True):
     True
     """
 
-    version: int = SCHEMA_VERSION
+    version: Version
     name: str
     returns: Literal["nothing", "value", "tuple", "stream"]
     outputs: tuple[str, ...]
@@ -192,9 +208,13 @@ class Dag(msgspec.Struct, frozen=True, kw_only=True):
     def from_json(cls, data: bytes | str) -> Dag:
         """The DAG that `to_json` wrote.
 
-        Raises: msgspec.ValidationError: the JSON is not that of a DAG.
+        Raises: DagError: the data is not the JSON of a DAG, or of one in a version that this headrace does not read.
         """
-        return msgspec.json.decode(data, type=cls)
+        try:
+            _check_version(msgspec.json.decode(data, type=_Versioned))
+            return msgspec.json.decode(data, type=cls)
+        except msgspec.DecodeError as error:
+            raise DagError(f"DAG: must be JSON as Dag.to_json writes it, got other data: {error}") from None
 
     def node(self, id: str) -> Node:
         """The node of that id.
@@ -220,6 +240,22 @@ class Dag(msgspec.Struct, frozen=True, kw_only=True):
         return [[node.id for node in self.nodes if node.level == level] for level in range(depth)]
 
 
+class _Versioned(msgspec.Struct):
+    """What can be read of a DAG of any version."""
+
+    name: Any = None
+    version: Any = None
+
+
+def _check_version(found: _Versioned) -> None:
+    if found.version != SCHEMA_VERSION:
+        got = "none" if found.version is None else shown(found.version)
+        raise DagError(
+            f"DAG {found.name!r}: must be of schema version {SCHEMA_VERSION} for this headrace to read it, got {got}; "
+            "read it with the headrace that wrote it"
+        )
+
+
 def schema() -> dict[str, Any]:
     """The JSON Schema of what `Dag.to_json` writes.
 
@@ -236,9 +272,17 @@ def schema() -> dict[str, Any]:
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """A `Dag` together with the functions, inner programs and constants that its nodes name.
+    """A `Dag` together with what JSON cannot hold: all that a runner in the same process needs.
 
-    Constants are found by the node's id and their place among its inputs.
+    `functions` and `inner` (the programs of sub-pipelines that run per item) are found by the node's id, `constants` by
+    the node's id and their place among its inputs. docs/own_runner.md builds a runner on it.
+
+    >>> from headrace import Stream, pipeline, stream
+    >>> @pipeline
+    ... def digits() -> Stream[int]:
+    ...     return stream("123").map(int)
+    >>> digits.program.functions, digits.program.constants
+    ({'digits/int': <class 'int'>}, {('digits/stream', 0): '123'})
     """
 
     dag: Dag
