@@ -1359,6 +1359,98 @@ def test_text_lists_the_nodes_by_stage() -> None:
     )
 
 
+@step
+def first_of(sizes: Iterator[int]) -> int:
+    return next(sizes, 0)
+
+
+@step
+def span(unit: str, sizes: list[int], first: int) -> str: ...
+
+
+@step
+def now() -> int: ...
+
+
+@pipeline
+def size(words: list[str]) -> tuple[int, str]:
+    found = stream(words).map(len)
+    return now(), span("cm", found.collect(), first_of(found))
+
+
+@pipeline
+def each(texts: list[list[str]]) -> Stream[tuple[int, str]]:
+    return stream(texts).map(size)
+
+
+def test_mermaid_draws_what_runs_per_item_as_a_subgraph() -> None:
+    assert mermaid(each.dag) == textwrap.dedent(
+        """\
+        flowchart TD
+            n0[/"texts"/]
+            n1("stream")
+            subgraph n2["size, per item"]
+                n2_0[/"words"/]
+                n2_1("stream")
+                n2_2("len")
+                n2_3["collect"]
+                n2_4["first_of"]
+                n2_0 -->|items| n2_1
+                n2_1 ==>|1 in flight| n2_2
+                n2_2 ==>|1 in flight| n2_3
+                n2_2 ==>|1 in flight| n2_4
+            end
+            n3("collect")
+            n4("first_of")
+            n5("now")
+            n6("zip")
+            n7("span")
+            n8("zip")
+            n0 -->|items| n1
+            n1 ==>|1 in flight| n2
+            n2 ==>|1 in flight| n3
+            n2 ==>|1 in flight| n4
+            n1 ==>|1 in flight| n5
+            n3 ==>|1 in flight| n6
+            n4 ==>|1 in flight| n6
+            n6 ==>|1 in flight| n7
+            n5 ==>|1 in flight| n8
+            n7 ==>|1 in flight| n8"""
+    )
+
+
+def test_text_lists_what_runs_per_item_below_its_node() -> None:
+    assert text(each.dag) == textwrap.dedent(
+        """\
+        each -> stream
+          parameter each(texts): list[list[str]]
+          stage 0 (channel)
+            iterate each/stream(items = each(texts)) -> stream of list[str]
+          stage 1 (channel, fiber)
+            map each/size/inner(words = each/stream) -> stream of tuple[list[Any], int]
+              each/size -> tuple
+                parameter each/size(words): list[str]
+                stage 0 (channel)
+                  iterate each/size/stream(items = each/size(words)) -> stream of str
+                  map each/size/len(obj = each/size/stream) -> stream of Any
+                stage 1 (value)
+                  collect each/size/collect(items = each/size/len) -> list[Any]
+                stage 2 (value)
+                  value each/size/first_of(sizes = each/size/len) -> int
+          stage 2 (direct)
+            map each/size/collect(item = each/size/inner) -> stream of list[Any]
+          stage 3 (direct)
+            map each/size/first_of(item = each/size/inner) -> stream of int
+          stage 4 (direct)
+            map each/size/now(once per item of each/stream) -> stream of int
+          stage 5 (direct)
+            zip each/size/zip(0 = each/size/collect, 1 = each/size/first_of) -> stream of tuple[list[Any], int]
+            map each/size/span(sizes, first = *each/size/zip, unit = 'cm') -> stream of str
+          stage 6 (direct)
+            zip each/size/zip#2(0 = each/size/now, 1 = each/size/span) -> stream of tuple[int, str]"""
+    )
+
+
 def test_where_a_node_stands_is_the_users_own_file() -> None:
     flows = [*FLOWS, step("size", fn=len), words | str.upper | len]
     for flow in flows:

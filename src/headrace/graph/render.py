@@ -1,14 +1,18 @@
-"""Draws a DAG as text."""
+"""Draws a DAG as text. What runs per item as a DAG of its own is drawn within its node."""
 
 from __future__ import annotations
 
-from headrace.graph.dag import Constant, Dag, Node
+from collections.abc import Iterator
+
+from headrace.graph.dag import Constant, Dag, Edge, Node
 
 __all__ = ["mermaid", "text"]
 
 
 def mermaid(dag: Dag) -> str:
     """The DAG as a Mermaid flowchart: values are boxes, streams are rounded, and edges name the bound.
+
+    What runs per item is a subgraph.
 
     >>> from headrace import step
     >>> print(mermaid(step("double", fn=lambda number: number * 2).dag))
@@ -17,28 +21,48 @@ def mermaid(dag: Dag) -> str:
         n1["double"]
         n0 -->|number| n1
     """
-    short = {node.id: f"n{index}" for index, node in enumerate(dag.nodes)}
-    lines = ["flowchart TD"]
-    lines += [f"    {short[node.id]}{_shape(node)}" for node in dag.nodes]
-    bounds = {node.id: node.max_in_flight for node in dag.nodes}
+    return "\n".join(["flowchart TD", *_indented(_flowchart(dag, "n"))])
+
+
+def _flowchart(dag: Dag, prefix: str) -> Iterator[str]:
+    short = {node.id: f"{prefix}{index}" for index, node in enumerate(dag.nodes)}
+    for node in dag.nodes:
+        yield from _drawn(node, short[node.id])
     for node in dag.nodes:
         for edge in node.edges:
-            if edge.delivery == "value":
-                lines.append(f"    {short[edge.source]} -->|{edge.parameter}| {short[node.id]}")
-            else:
-                lines.append(f"    {short[edge.source]} ==>|{bounds[edge.source]} in flight| {short[node.id]}")
-    return "\n".join(lines)
+            yield f"{short[edge.source]} {_arrow(edge, dag)} {short[node.id]}"
+
+
+def _drawn(node: Node, short: str) -> Iterator[str]:
+    if node.inner is None:
+        yield short + _shape(node)
+        return
+    yield f'subgraph {short}["{_label(node.inner.name)}, per item"]'
+    yield from _indented(_flowchart(node.inner, f"{short}_"))
+    yield "end"
+
+
+def _arrow(edge: Edge, dag: Dag) -> str:
+    if edge.delivery == "value":
+        return f"-->|{edge.parameter}|"
+    return f"==>|{dag.node(edge.source).max_in_flight} in flight|"
 
 
 def _shape(node: Node) -> str:
-    label = node.name.replace('"', "'")
+    label = _label(node.name)
     if node.kind == "parameter":
         return f'[/"{label}"/]'
     return f'("{label}")' if node.gives == "stream" else f'["{label}"]'
 
 
+def _label(name: str) -> str:
+    return name.split("/")[-1].replace('"', "'")
+
+
 def text(dag: Dag) -> str:
     """The DAG as an indented list: one line a node, in running order, grouped by stage.
+
+    What runs per item is a list below its node.
 
     >>> from headrace import step
     >>> print(text(step("double", fn=lambda number: number * 2).dag))
@@ -47,19 +71,38 @@ def text(dag: Dag) -> str:
       stage 0 (value)
         value double/double(number = double(number)) -> Any
     """
-    lines = [f"{dag.name} -> {dag.returns}"]
-    by_id = {node.id: node for node in dag.nodes}
-    lines += [f"  parameter {node.id}: {node.type}" for node in dag.nodes if node.kind == "parameter"]
+    return "\n".join(_lines(dag))
+
+
+def _lines(dag: Dag) -> Iterator[str]:
+    yield f"{dag.name} -> {dag.returns}"
+    for node in dag.nodes:
+        if node.kind == "parameter":
+            yield f"  parameter {node.id}: {node.type}"
     for number, stage in enumerate(dag.stages):
-        lines.append(f"  stage {number} ({stage.handoff}{', fiber' if stage.fiber else ''})")
-        lines += [f"    {_line(by_id[id])}" for id in stage.nodes]
-    return "\n".join(lines)
+        yield f"  stage {number} ({stage.handoff}{', fiber' if stage.fiber else ''})"
+        for id in stage.nodes:
+            node = dag.node(id)
+            yield f"    {_line(node)}"
+            if node.inner is not None:
+                yield from _indented(_lines(node.inner), "      ")
 
 
 def _line(node: Node) -> str:
-    inputs = ", ".join(
-        f"{entry.parameter} = {entry.value if isinstance(entry, Constant) else entry.source}" for entry in node.inputs
-    )
     gives = f"stream of {node.type}" if node.gives == "stream" else node.type
     bound = f", {node.max_in_flight} in flight" if node.max_in_flight > 1 else ""
-    return f"{node.kind} {node.id}({inputs}) -> {gives}{bound}"
+    return f"{node.kind} {node.id}({', '.join(map(_input, node.inputs))}) -> {gives}{bound}"
+
+
+def _input(entry: Edge | Constant) -> str:
+    if isinstance(entry, Constant):
+        return f"{entry.parameter} = {entry.value}"
+    if entry.delivery == "trigger":
+        return f"once per item of {entry.source}"
+    if entry.delivery == "unpacked":
+        return f"{entry.parameter} = *{entry.source}" if entry.keyword else f"*{entry.source}"
+    return f"{entry.parameter} = {entry.source}"
+
+
+def _indented(lines: Iterator[str], by: str = "    ") -> Iterator[str]:
+    return (by + line for line in lines)
