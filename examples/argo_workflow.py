@@ -4,13 +4,13 @@
     argo submit workflow.json -p folder=/data
 
 All that is read is the DAG's JSON; the pipeline's code is not imported. Each stage becomes a task, which waits for the
-tasks of the stages that it reads, and hands over one file; parameters of the pipeline are parameters of the workflow.
-The bounds are annotations of the tasks. They can be kept within a task only: between tasks a file holds all items.
+tasks of the stages that it reads. What a stage gives to others is handed over in files, one for each node that is read;
+parameters of the pipeline are parameters of the workflow. The bounds are annotations of the tasks. They can be kept
+within a task only: between tasks a file holds all items.
 
-The image must have a program that runs one stage. It is told which one, where it finds what each node gives that the
-stage reads, and where to leave what the stage gives:
+The image must have a program that runs one stage. It is told which one, what it is given, and what to leave where:
 
-    --stage 2 --given summary(folder)=/data --file summary/read=/tmp/in/stage-1-read --output /tmp/out
+    --stage 2 --given summary(folder)=/data --read summary/read=/tmp/in/node-2 --write summary/len=/tmp/out/node-4
 
 Such a program imports the pipeline, whose `program` has the functions: docs/own_runner.md tells how they are called.
 """
@@ -21,7 +21,6 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 from headrace import Dag, DagError, Stage
@@ -30,18 +29,17 @@ __all__ = ["main", "workflow"]
 
 Json = dict[str, Any]
 
-OUTPUT = {"name": "out", "path": "/tmp/out"}
-LONGEST = 128  # characters of a name, says Argo
+LONGEST = 128  # characters in a name, says Argo
 
 
 def workflow(dag: Dag, image: str) -> Json:
     """The workflow of a pipeline whose stages `image` can run."""
-    tasks = {id: _name(number, stage) for number, stage in enumerate(dag.stages) for id in stage.nodes}
-    outputs = [_file_of(tasks[id]) for id in dict.fromkeys(dag.outputs) if id in tasks]
+    plan = _Plan(dag)
+    outputs = [plan.handed_over(id) for id in dict.fromkeys(dag.outputs) if id in plan.task_of]
     graph = {
         "name": "pipeline",
         "outputs": {"artifacts": outputs},
-        "dag": {"tasks": [_task(dag, stage, tasks) for stage in dag.stages]},
+        "dag": {"tasks": [_task(plan, stage) for stage in dag.stages]},
     }
     return {
         "apiVersion": "argoproj.io/v1alpha1",
@@ -50,32 +48,53 @@ def workflow(dag: Dag, image: str) -> Json:
         "spec": {
             "entrypoint": "pipeline",
             "arguments": {"parameters": [{"name": node.name} for node in dag.nodes if node.kind == "parameter"]},
-            "templates": [graph, *(_template(dag, number, tasks, image) for number in range(len(dag.stages)))],
+            "templates": [graph, *(_template(plan, number, image) for number in range(len(dag.stages)))],
         },
     }
 
 
-def _task(dag: Dag, stage: Stage, tasks: Mapping[str, str]) -> Json:
+class _Plan:
+    """What is named how, and which nodes are read by other stages."""
+
+    def __init__(self, dag: Dag) -> None:
+        self.dag = dag
+        self.task_of = {id: _name(number, stage) for number, stage in enumerate(dag.stages) for id in stage.nodes}
+        self.file_of = {node.id: f"node-{number}" for number, node in enumerate(dag.nodes)}
+        self.read = {*dag.outputs, *(id for stage in dag.stages for id in self.sources(stage))}
+
+    def sources(self, stage: Stage) -> list[str]:
+        """The nodes that the stage reads and that are not its own."""
+        edges = [edge for id in stage.nodes for edge in self.dag.node(id).edges]
+        return list(dict.fromkeys(edge.source for edge in edges if edge.source not in stage.nodes))
+
+    def handed_over(self, id: str) -> Json:
+        """The file of a node, from the task that makes it."""
+        name = self.file_of[id]
+        return {"name": name, "from": f"{{{{tasks.{self.task_of[id]}.outputs.artifacts.{name}}}}}"}
+
+
+def _task(plan: _Plan, stage: Stage) -> Json:
     """One stage in the graph: the tasks that it waits for, and the files that it gets from them."""
-    sources = [tasks[id] for id in _sources(dag, stage) if id in tasks]
+    sources = [id for id in plan.sources(stage) if id in plan.task_of]
+    name = plan.task_of[stage.nodes[0]]
     return {
-        "name": tasks[stage.nodes[0]],
-        "template": tasks[stage.nodes[0]],
-        "dependencies": sources,
-        "arguments": {"artifacts": [_file_of(source) for source in sources]},
+        "name": name,
+        "template": name,
+        "dependencies": list(dict.fromkeys(plan.task_of[id] for id in sources)),
+        "arguments": {"artifacts": [plan.handed_over(id) for id in sources]},
     }
 
 
-def _template(dag: Dag, number: int, tasks: Mapping[str, str], image: str) -> Json:
+def _template(plan: _Plan, number: int, image: str) -> Json:
     """What the task of one stage runs."""
-    stage = dag.stages[number]
-    last = dag.node(stage.nodes[-1])
-    files = {id: f"/tmp/in/{tasks[id]}" for id in _sources(dag, stage) if id in tasks}
-    arguments = ["--stage", str(number)]
-    for id in _sources(dag, stage):
-        arguments += ["--file", f"{id}={files[id]}"] if id in files else ["--given", f"{id}={_parameter(dag, id)}"]
+    stage = plan.dag.stages[number]
+    last = plan.dag.node(stage.nodes[-1])
+    sources = plan.sources(stage)
+    read = {id: f"/tmp/in/{plan.file_of[id]}" for id in sources if id in plan.task_of}
+    written = {id: f"/tmp/out/{plan.file_of[id]}" for id in stage.nodes if id in plan.read}
+    given = {id: f"{{{{workflow.parameters.{plan.dag.node(id).name}}}}}" for id in sources if id not in read}
     return {
-        "name": tasks[last.id],
+        "name": plan.task_of[last.id],
         "metadata": {
             "annotations": {
                 "headrace/nodes": " ".join(stage.nodes),
@@ -84,25 +103,26 @@ def _template(dag: Dag, number: int, tasks: Mapping[str, str], image: str) -> Js
                 "headrace/concurrency": str(last.concurrency),
             }
         },
-        "inputs": {"artifacts": [{"name": tasks[id], "path": path} for id, path in files.items()]},
-        "outputs": {"artifacts": [OUTPUT]},
-        "container": {"image": image, "args": [*arguments, "--output", OUTPUT["path"]]},
+        "inputs": {"artifacts": _files(plan, read)},
+        "outputs": {"artifacts": _files(plan, written)},
+        "container": {
+            "image": image,
+            "args": [
+                *("--stage", str(number)),
+                *_flags("--given", given),
+                *_flags("--read", read),
+                *_flags("--write", written),
+            ],
+        },
     }
 
 
-def _sources(dag: Dag, stage: Stage) -> list[str]:
-    """The nodes that the stage reads and that are not its own."""
-    edges = [edge for id in stage.nodes for edge in dag.node(id).edges]
-    return list(dict.fromkeys(edge.source for edge in edges if edge.source not in stage.nodes))
+def _files(plan: _Plan, paths: dict[str, str]) -> list[Json]:
+    return [{"name": plan.file_of[id], "path": path} for id, path in paths.items()]
 
 
-def _file_of(task: str) -> Json:
-    """What a task hands over, under the name of the task."""
-    return {"name": task, "from": f"{{{{tasks.{task}.outputs.artifacts.{OUTPUT['name']}}}}}"}
-
-
-def _parameter(dag: Dag, id: str) -> str:
-    return f"{{{{workflow.parameters.{dag.node(id).name}}}}}"
+def _flags(flag: str, pairs: dict[str, str]) -> list[str]:
+    return [word for id, value in pairs.items() for word in (flag, f"{id}={value}")]
 
 
 def _name(number: int, stage: Stage) -> str:

@@ -1424,9 +1424,8 @@ def test_text_lists_what_runs_per_item_below_its_node() -> None:
         """\
         each -> stream
           parameter each(texts): list[list[str]]
-          stage 0 (channel)
+          stage 0 (direct)
             iterate each/stream(items = each(texts)) -> stream of list[str]
-          stage 1 (channel, fiber)
             map each/size/inner(words = each/stream) -> stream of tuple[list[Any], int]
               each/size -> tuple
                 parameter each/size(words): list[str]
@@ -1437,16 +1436,11 @@ def test_text_lists_what_runs_per_item_below_its_node() -> None:
                   collect each/size/collect(items = each/size/len) -> list[Any]
                 stage 2 (value)
                   value each/size/first_of(sizes = each/size/len) -> int
-          stage 2 (direct)
             map each/size/collect(item = each/size/inner) -> stream of list[Any]
-          stage 3 (direct)
             map each/size/first_of(item = each/size/inner) -> stream of int
-          stage 4 (direct)
             map each/size/now(once per item of each/stream) -> stream of int
-          stage 5 (direct)
             zip each/size/zip(0 = each/size/collect, 1 = each/size/first_of) -> stream of tuple[list[Any], int]
             map each/size/span(sizes, first = *each/size/zip, unit = 'cm') -> stream of str
-          stage 6 (direct)
             zip each/size/zip#2(0 = each/size/now, 1 = each/size/span) -> stream of tuple[int, str]"""
     )
 

@@ -16,9 +16,10 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from examples.argo_workflow import workflow
-from headrace import Constant, Dag, Edge, Node, Pipeline, Stage
+from headrace import Constant, Dag, Edge, Node, Pipeline, Stage, pipeline, stream
 from headrace.graph.dag import Delivery, Handoff, Kind
 from headrace.testing.plain import plain
+from tests.test_docs import blocks, files
 from tools.corpus import load, scripts
 
 ROOT = Path(__file__).parent.parent
@@ -27,16 +28,12 @@ RUNS = [(script, name) for script in scripts() for name in load(script).RUNS]
 each_run = pytest.mark.parametrize(("script", "name"), RUNS, ids=[f"{script.stem}, {name}" for script, name in RUNS])
 
 
-def code_of(page: str) -> str:
-    return "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
-
-
 @pytest.fixture(scope="module")
 def page() -> ModuleType:
-    """The code of the page, as a module."""
-    module = ModuleType("own_runner")
+    """The runner of the page, as a module."""
+    module = ModuleType("eager")
     sys.modules[module.__name__] = module  # dataclasses look up their module
-    exec(compile(code_of(PAGE), "docs/own_runner.md", "exec"), vars(module))
+    exec(compile(files(PAGE)["eager.py"], "docs/own_runner.md", "exec"), vars(module))
     return module
 
 
@@ -60,10 +57,6 @@ def test_page_has_a_line_for_each_field_and_word(name: str) -> None:
 @pytest.mark.parametrize("word", [*Edge.__struct_fields__, *Constant.__struct_fields__, *typing.get_args(Handoff)])
 def test_page_tells_of_the_rest(word: str) -> None:
     assert f"`{word}`" in PAGE
-
-
-def test_guarantees_of_the_page_hold(page: ModuleType) -> None:
-    page.test_guarantees()
 
 
 # -- its runner --------------------------------------------------------------------------------------------------
@@ -98,7 +91,7 @@ def outcome_of(runner: Any, flow: Any, *arguments: Any) -> Any:
 @pytest.fixture
 def app(tmp_path: Path) -> ModuleType:
     """The example of the README."""
-    [example] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    [example] = blocks((ROOT / "README.md").read_text("utf-8"))
     (tmp_path / "app.py").write_text(example, "utf-8")
     return load(tmp_path / "app.py")
 
@@ -124,51 +117,74 @@ def test_workflow_is_one_that_argo_takes(script: Path, name: str) -> None:
     tasks = graph["dag"]["tasks"]
     assert spec["entrypoint"] == graph["name"]
     assert [task["template"] for task in tasks] == [template["name"] for template in templates]
+    assert len({task["name"] for task in tasks}) == len(dag.stages)
     for task, template in zip(tasks, templates, strict=True):
         assert re.fullmatch("[a-z0-9][-a-z0-9]{0,127}", task["name"])
         given = task["arguments"]["artifacts"]
         assert [each["name"] for each in given] == [each["name"] for each in template["inputs"]["artifacts"]]
-        assert [each["from"] for each in given] == [
-            f"{{{{tasks.{source}.outputs.artifacts.out}}}}" for source in task["dependencies"]
-        ]
+        assert {each["from"].split(".")[1] for each in given} == set(task["dependencies"])
+    left = {
+        f"{{{{tasks.{template['name']}.outputs.artifacts.{each['name']}}}}}"
+        for template in templates
+        for each in template["outputs"]["artifacts"]
+    }
+    assert left >= {each["from"] for task in tasks for each in task["arguments"]["artifacts"]}
+    assert left >= {each["from"] for each in graph["outputs"]["artifacts"]}
     waits = {task["name"]: task["dependencies"] for task in tasks}
-    assert len(waits) == len(dag.stages)
     assert set(TopologicalSorter(waits).static_order()) == set(waits), (
-        "they wait for tasks that are there, in no circle"
+        "tasks wait for tasks that are there, in no circle"
     )
     assert all(re.fullmatch("[-a-zA-Z0-9_]+", parameter["name"]) for parameter in spec["arguments"]["parameters"])
     bounds = [template["metadata"]["annotations"]["headrace/max-in-flight"] for template in templates]
     assert bounds == [str(dag.node(stage.nodes[-1]).max_in_flight) for stage in dag.stages]
 
 
-def test_each_task_is_given_all_that_its_stage_reads(page: ModuleType, app: ModuleType, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["summary", "diamond"])
+def test_tasks_are_given_all_that_their_stages_read(
+    page: ModuleType, app: ModuleType, tmp_path: Path, name: str
+) -> None:
     """The workflow, run here: a task has nothing but its arguments and the files that it was promised."""
     (tmp_path / "one.py").write_text("water water mill", "utf-8")
-    flow: Pipeline[[str], Any] = app.summary
+    flow: Pipeline[[str], Any] = {"summary": app.summary, "diamond": diamond}[name]
     graph, *templates = workflow(flow.dag, "registry/app")["spec"]["templates"]
-    left: dict[str, Any] = {}  # by task: the file that it hands over
-    for task, template in zip(graph["dag"]["tasks"], templates, strict=True):
-        files = {each["name"]: left[each["name"]] for each in task["arguments"]["artifacts"]}
-        left[task["name"]] = ran(page, flow, template, files, {"folder": str(tmp_path)})
-    results = tuple(left[each["name"]] for each in graph["outputs"]["artifacts"])
+    made: dict[str, Any] = {}  # what tasks left, as others name it
+    waits = {task["name"]: task["dependencies"] for task in graph["dag"]["tasks"]}
+    for task in TopologicalSorter(waits).static_order():
+        (given,) = (each["arguments"]["artifacts"] for each in graph["dag"]["tasks"] if each["name"] == task)
+        (template,) = (each for each in templates if each["name"] == task)
+        files = {each["name"]: made[each["from"]] for each in given}
+        for file, content in ran(page, flow, template, files, {"folder": str(tmp_path)}).items():
+            made[f"{{{{tasks.{task}.outputs.artifacts.{file}}}}}"] = content
+    results = tuple(made[each["from"]] for each in graph["outputs"]["artifacts"])
     assert results == flow.run(str(tmp_path))
 
 
-def ran(page: ModuleType, flow: Any, template: Any, files: dict[str, Any], parameters: dict[str, str]) -> Any:
-    """What the container of a template leaves."""
-    at = {each["path"]: files[each["name"]] for each in template["inputs"]["artifacts"]}
+@pipeline
+def diamond(folder: str) -> tuple[list[str], list[str]]:
+    letters = stream("abc")
+    return letters.map(str.upper).collect(), letters.map(str.center, 3, "-").collect()
+
+
+def ran(
+    page: ModuleType, flow: Any, template: Any, files: dict[str, Any], parameters: dict[str, str]
+) -> dict[str, Any]:
+    """What the container of a template leaves, by file, if it finds these."""
+    paths = {each["path"]: files[each["name"]] for each in template["inputs"]["artifacts"]}
+    names = {each["path"]: each["name"] for each in template["outputs"]["artifacts"]}
     words = iter(template["container"]["args"])
     given: dict[str, Any] = {}
-    stage = Stage(nodes=(), handoff="value")
+    left: dict[str, Any] = {}
     for word, value in zip(words, words, strict=True):
         id, _, place = value.rpartition("=")
         if word == "--stage":
             stage = flow.dag.stages[int(value)]
-        elif word == "--file":
-            given[id] = at[place]
         elif word == "--given":
             given[id] = parameters[place.removeprefix("{{workflow.parameters.").removesuffix("}}")]
+        elif word == "--read":
+            given[id] = paths[place]
+        else:
+            left[names[place]] = id
     run = page.Run(flow.program, given, SimpleNamespace())
     for id in stage.nodes:
         given[id] = page.made(flow.dag.node(id), run)
-    return given[stage.nodes[-1]]
+    return {file: given[id] for file, id in left.items()}

@@ -165,8 +165,9 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     but for the nodes of each group in `woven`: these see the items of the node before them together, one by one.
 
     >>> from headrace import step
-    >>> step("double", fn=lambda number: number * 2).dag.stages
-    (Stage(nodes=('double/double',), handoff='value', executor='inline', fiber=False),)
+    >>> (stage,) = step("double", fn=lambda number: number * 2).dag.stages
+    >>> stage.nodes, stage.handoff
+    (('double/double',), 'value')
     """
 
     nodes: tuple[str, ...]
