@@ -6,7 +6,8 @@
 All that is read is the DAG's JSON; the pipeline's code is not imported. Each stage becomes a task, which waits for the
 tasks of the stages that it reads. What a stage gives to others is handed over in files, one for each node that is read;
 parameters of the pipeline are parameters of the workflow. The bounds are annotations of the tasks. They can be kept
-within a task only: between tasks a file holds all items.
+within a task only: between tasks a file holds all items. Resources, such as connections, cannot be handed over: each
+task enters those that it needs.
 
 The image must have a program that runs one stage. It is told which one, what it is given, and what to leave where:
 
@@ -29,6 +30,7 @@ __all__ = ["main", "workflow"]
 
 Json = dict[str, Any]
 
+RESOURCES = ("resource", "item_resource")
 LONGEST = 128  # characters in a name, says Argo
 
 
@@ -39,7 +41,7 @@ def workflow(dag: Dag, image: str) -> Json:
     graph = {
         "name": "pipeline",
         "outputs": {"artifacts": outputs},
-        "dag": {"tasks": [_task(plan, stage) for stage in dag.stages]},
+        "dag": {"tasks": [_task(plan, stage) for stage in plan.stages.values()]},
     }
     return {
         "apiVersion": "argoproj.io/v1alpha1",
@@ -48,24 +50,34 @@ def workflow(dag: Dag, image: str) -> Json:
         "spec": {
             "entrypoint": "pipeline",
             "arguments": {"parameters": [{"name": node.name} for node in dag.nodes if node.kind == "parameter"]},
-            "templates": [graph, *(_template(plan, number, image) for number in range(len(dag.stages)))],
+            "templates": [graph, *(_template(plan, number, image) for number in plan.stages)],
         },
     }
 
 
 class _Plan:
-    """What is named how, and which nodes are read by other stages."""
+    """Which stages are tasks, what is named how, and which nodes are read by other tasks."""
 
     def __init__(self, dag: Dag) -> None:
         self.dag = dag
-        self.task_of = {id: _name(number, stage) for number, stage in enumerate(dag.stages) for id in stage.nodes}
+        self.resources = {node.id for node in dag.nodes if node.kind in RESOURCES}
+        stages = dict(enumerate(dag.stages))
+        self.stages = {number: stage for number, stage in stages.items() if not self.resources & set(stage.nodes)}
+        self.task_of = {id: _name(number, stage) for number, stage in self.stages.items() for id in stage.nodes}
         self.file_of = {node.id: f"node-{number}" for number, node in enumerate(dag.nodes)}
-        self.read = {*dag.outputs, *(id for stage in dag.stages for id in self.sources(stage))}
+        self.read = {*dag.outputs, *(id for stage in self.stages.values() for id in self.sources(stage))}
 
     def sources(self, stage: Stage) -> list[str]:
-        """The nodes that the stage reads and that are not its own."""
-        edges = [edge for id in stage.nodes for edge in self.dag.node(id).edges]
-        return list(dict.fromkeys(edge.source for edge in edges if edge.source not in stage.nodes))
+        """The nodes that the stage, or a resource that it takes, reads, and that are not its own."""
+        inside = list(stage.nodes)
+        found: dict[str, None] = {}
+        for id in inside:
+            for edge in self.dag.node(id).edges:
+                if edge.source in self.resources and edge.source not in inside:
+                    inside.append(edge.source)
+                elif edge.source not in inside:
+                    found[edge.source] = None
+        return list(found)
 
     def handed_over(self, id: str) -> Json:
         """The file of a node, from the task that makes it."""

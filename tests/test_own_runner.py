@@ -16,7 +16,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from examples.argo_workflow import workflow
-from headrace import Constant, Dag, Edge, Node, Pipeline, Stage, pipeline, stream
+from headrace import Constant, Dag, Edge, Node, Pipeline, Stage, Stream, pipeline, resource, stream
 from headrace.graph.dag import Delivery, Handoff, Kind
 from headrace.testing.plain import plain
 from tests.test_docs import blocks, files
@@ -35,6 +35,21 @@ def page() -> ModuleType:
     sys.modules[module.__name__] = module  # dataclasses look up their module
     exec(compile(files(PAGE)["eager.py"], "docs/own_runner.md", "exec"), vars(module))
     return module
+
+
+class Client:
+    def __init__(self, url: str) -> None: ...
+    def __enter__(self) -> str: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+def answer(question: str, client: str, other: str) -> str: ...
+
+
+@pipeline
+def asked(questions: list[str], url: str = "") -> Stream[str]:
+    client = resource(Client, url)
+    return stream(questions).map(answer, client, resource(Client, client, scope="item"))
 
 
 # -- the page ----------------------------------------------------------------------------------------------------
@@ -75,7 +90,23 @@ def test_eager_runner_comes_to_the_same(page: ModuleType, script: Path, name: st
     if (script.stem, name) in CANNOT or (script.stem, None) in CANNOT:
         return
     flow, *arguments = load(script).RUNS[name]
+    if not kinds_of(flow.dag) <= page.KINDS:
+        with pytest.raises(NotImplementedError):
+            page.eager(flow, *arguments)
+        return
     assert outcome_of(page.eager, flow, *arguments) == outcome_of(type(flow).run, flow, *arguments)
+
+
+def kinds_of(dag: Dag) -> set[str]:
+    inner = [kinds_of(node.inner) for node in dag.nodes if node.inner]
+    return {node.kind for node in dag.nodes}.union(*inner)
+
+
+def test_eager_runner_refuses_what_it_cannot_do(page: ModuleType) -> None:
+    with pytest.raises(
+        NotImplementedError, match=r"resource 'Client' \(.*\): this runner cannot do what 'resource' says"
+    ):
+        page.eager(asked, ["a"])
 
 
 def outcome_of(runner: Any, flow: Any, *arguments: Any) -> Any:
@@ -90,8 +121,8 @@ def outcome_of(runner: Any, flow: Any, *arguments: Any) -> Any:
 
 @pytest.fixture
 def app(tmp_path: Path) -> ModuleType:
-    """The example of the README."""
-    [example] = blocks((ROOT / "README.md").read_text("utf-8"))
+    """The first example of the README."""
+    example = blocks((ROOT / "README.md").read_text("utf-8"))[0]
     (tmp_path / "app.py").write_text(example, "utf-8")
     return load(tmp_path / "app.py")
 
@@ -109,15 +140,18 @@ def test_workflow_of_no_dag_is_refused() -> None:
     assert done.stderr.startswith("argo_workflow: DAG 'crawl': must be of schema version 1")
 
 
-@each_run
-def test_workflow_is_one_that_argo_takes(script: Path, name: str) -> None:
-    dag: Dag = load(script).RUNS[name][0].dag
+DAGS = {f"{script.stem}, {name}": load(script).RUNS[name][0].dag for script, name in RUNS}
+
+
+@pytest.mark.parametrize("dag", [*DAGS.values(), asked.dag], ids=[*DAGS, "resources"])
+def test_workflow_is_one_that_argo_takes(dag: Dag) -> None:
     spec = workflow(Dag.from_json(dag.to_json()), "registry/app")["spec"]
     graph, *templates = spec["templates"]
     tasks = graph["dag"]["tasks"]
     assert spec["entrypoint"] == graph["name"]
     assert [task["template"] for task in tasks] == [template["name"] for template in templates]
-    assert len({task["name"] for task in tasks}) == len(dag.stages)
+    stages = [stage for stage in dag.stages if "resource" not in dag.node(stage.nodes[0]).kind]
+    assert len({task["name"] for task in tasks}) == len(stages)
     for task, template in zip(tasks, templates, strict=True):
         assert re.fullmatch("[a-z0-9][-a-z0-9]{0,127}", task["name"])
         given = task["arguments"]["artifacts"]
@@ -136,7 +170,14 @@ def test_workflow_is_one_that_argo_takes(script: Path, name: str) -> None:
     )
     assert all(re.fullmatch("[-a-zA-Z0-9_]+", parameter["name"]) for parameter in spec["arguments"]["parameters"])
     bounds = [template["metadata"]["annotations"]["headrace/max-in-flight"] for template in templates]
-    assert bounds == [str(dag.node(stage.nodes[-1]).max_in_flight) for stage in dag.stages]
+    assert bounds == [str(dag.node(stage.nodes[-1]).max_in_flight) for stage in stages]
+
+
+def test_resources_are_entered_in_the_tasks_that_take_them() -> None:
+    (_, only) = workflow(asked.dag, "registry/app")["spec"]["templates"]
+    given = ["--given", "asked(questions)={{workflow.parameters.questions}}", "--given"]
+    written = ["--write", "asked/answer=/tmp/out/node-5"]
+    assert only["container"]["args"] == ["--stage", "1", *given, "asked(url)={{workflow.parameters.url}}", *written]
 
 
 @pytest.mark.parametrize("name", ["summary", "diamond"])
