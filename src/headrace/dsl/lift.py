@@ -31,7 +31,7 @@ from headrace.dsl.stream import Stream, zipped
 from headrace.dsl.trace import Trace, spread_inputs, tracing
 from headrace.errors import HandleError, HintError, WiringError
 from headrace.graph.compile import compile_recording
-from headrace.graph.dag import Kind
+from headrace.graph.dag import RESOURCES, Kind
 from headrace.graph.draft import Draft, Given, Recording
 from headrace.graph.hints import describe, item_of, iterates, tuple_length, tuple_of
 from headrace.graph.options import Options
@@ -40,7 +40,6 @@ __all__ = ["Part", "lift", "lift_here", "lift_over", "lift_spread", "parts_of"]
 
 FLAT = frozenset({"map", "flat_map", "filter"})
 BEGINS = frozenset({"source", "iterate"})
-RESOURCES = frozenset({"resource", "item_resource"})
 
 
 def lift(

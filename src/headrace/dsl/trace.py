@@ -24,7 +24,7 @@ from headrace.dsl.handle import Handle, Value, called_at, has_handle
 from headrace.dsl.stand_in import key_of, stand_in
 from headrace.errors import HandleError, HintError, WiringError
 from headrace.graph.callee import BUILT_IN, Callee
-from headrace.graph.dag import Kind, what
+from headrace.graph.dag import RESOURCES, Kind
 from headrace.graph.draft import Draft, Given, Recording, Returns
 from headrace.graph.factory import Factory, read_factory
 from headrace.graph.hints import (
@@ -147,7 +147,7 @@ class Trace:
         twin = self.drafts.get(f"{self.path}/{draft.name}")
         if twin is None or draft.name == "lambda" or BUILT_IN in (twin.where, draft.where):
             return
-        if "resource" in (what(twin.kind), what(draft.kind)):  # is named by whoever wrote the function
+        if not RESOURCES.isdisjoint((twin.kind, draft.kind)):  # is named by whoever wrote the function
             return
         if twin.where != draft.where:
             raise WiringError(
@@ -299,8 +299,7 @@ class Trace:
         self._check_colour(callee, inputs)
         self._check_overlap(kind, callee, options, any(given.delivery == "stream" for given in inputs))
         self._check_failures(kind, callee, options)
-        values = ("value", "resource", "item_resource")
-        gives: Literal["value", "stream"] = "value" if kind in values else "stream"
+        gives: Literal["value", "stream"] = "value" if kind == "value" or kind in RESOURCES else "stream"
         draft = Draft(
             self.unique(callee.name),
             callee.name,

@@ -19,11 +19,9 @@ from headrace.engine.ports import Driver
 from headrace.engine.resources import Resources
 from headrace.engine.tasked import Tasked
 from headrace.errors import DeadlockError
-from headrace.graph.dag import Node, Program
+from headrace.graph.dag import RESOURCES, Node, Program
 
 __all__ = ["Execution"]
-
-RESOURCES = ("resource", "item_resource")
 
 
 class Execution:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from headrace.errors import HintError, WiringError
-from headrace.graph.dag import what
+from headrace.graph.dag import RESOURCES
 from headrace.graph.draft import Draft, Given
 from headrace.graph.hints import describe, fits, holds, item_of, iterates, tuple_length
 from headrace.graph.values import shown
@@ -104,7 +104,7 @@ def _check_item_resource(draft: Draft, given: Given, resource: Draft) -> None:
 
 def _check_output(draft: Draft) -> None:
     """The result of a run is used after it, when its resources are left."""
-    if what(draft.kind) == "resource":
+    if draft.kind in RESOURCES:
         raise WiringError(
             f"{draft}: is left when the run ends, so it cannot be the result; return what a step makes of it (called "
             f"at {draft.called})"

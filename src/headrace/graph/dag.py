@@ -16,6 +16,7 @@ from headrace.errors import DagError
 from headrace.graph.values import shown
 
 __all__ = [
+    "RESOURCES",
     "SCHEMA_VERSION",
     "Constant",
     "Dag",
@@ -32,6 +33,7 @@ __all__ = [
 
 Version = Literal[1]  # what `Dag.from_json` reads; a new one where older readers would misread the DAG
 SCHEMA_VERSION: Version = 1
+RESOURCES = frozenset({"resource", "item_resource"})  # of the kinds
 
 Kind = Literal[
     "parameter",  # an argument of the pipeline                                   -> value
@@ -154,7 +156,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def what(kind: Kind) -> str:
     """What a node of that kind is called in messages."""
-    return {"parameter": "parameter", "resource": "resource", "item_resource": "resource"}.get(kind, "step")
+    return "parameter" if kind == "parameter" else "resource" if kind in RESOURCES else "step"
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

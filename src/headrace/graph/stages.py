@@ -23,7 +23,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from headrace.graph.dag import Handoff, Node, Stage
+from headrace.graph.dag import RESOURCES, Handoff, Node, Stage
 
 __all__ = ["PER_ITEM", "calls_overlap", "cut"]
 
@@ -115,10 +115,18 @@ class _Growing:
 
 
 def _late(nodes: Sequence[Node]) -> set[str]:
-    """The values that are there only after a stream was read."""
+    """The values that may not be there yet when a stream is read: of what reads one itself, or runs elsewhere."""
     late: set[str] = set()
+    given: set[str] = set()  # before any step is called
     for node in nodes:
-        if node.gives == "value" and (node.stream_edges or any(edge.source in late for edge in node.value_edges)):
+        if node.kind == "parameter" or (node.kind in RESOURCES and all(edge.source in given for edge in node.edges)):
+            given.add(node.id)
+        elif node.gives == "value" and (
+            node.stream_edges
+            or node.executor != "inline"
+            or node.kind in RESOURCES
+            or any(edge.source in late for edge in node.value_edges)
+        ):
             late.add(node.id)
     return late
 

@@ -533,6 +533,16 @@ def test_5_7_step_that_holds_the_loop_is_named_once(
     assert "give what blocks executor='thread'" in record.getMessage()
 
 
+@pytest.mark.parametrize("bound", BOUNDS)
+def test_5_1_several_readers_of_a_stream_that_waits_for_an_async_value(run_pipeline: Run, bound: int) -> None:
+    @pipeline
+    def fan_out(count: int) -> tuple[int, int]:
+        items = numbers.options(max_in_flight=bound)(double(count))
+        return total(items), total(items.map(abs))
+
+    assert run_pipeline(fan_out, 3) == (15, 15)
+
+
 def test_1_5_early_stop_of_a_thread_does_not_break_what_is_being_read_for_it(run_pipeline: Run) -> None:
     @step(executor="thread")
     def source(count: int) -> Iterator[int]:
