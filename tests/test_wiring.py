@@ -24,6 +24,8 @@ from typing import Any, NamedTuple, TypedDict, TypeVar
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from headrace import (
     ArgumentError,
@@ -32,6 +34,7 @@ from headrace import (
     Pipeline,
     Stream,
     SyncRunner,
+    WiringError,
     include,
     pipeline,
     step,
@@ -1195,3 +1198,59 @@ def test_script_in_the_corpus_has_the_dag_of_its_twin() -> None:
         return json.loads(json.dumps(shape(made)).replace("weather_cards_by_name:", "weather_cards:"))
 
     assert in_one_module(wired) == in_one_module(written)
+
+
+# -- any wiring ----------------------------------------------------------------------------------------------
+
+
+@st.composite
+def wirings(draw: st.DrawFn) -> tuple[list[Any], dict[str, list[int]]]:
+    """Steps that read each other in any way, and what each of them gives; each name in any form that means it."""
+    forms = st.sampled_from(["{}_page", "{}_pages", "{}_page_list", "{}_pages_set"])
+    steps: list[Any] = []
+    found: dict[str, list[int]] = {}  # the items of a stream, or a value
+
+    def add(hints: Mapping[str, str], returns: str, body: str, result: list[int]) -> None:
+        name = f"{'abcdefgh'[len(found)]}_pages"
+        parameters = ", ".join(f"{draw(forms).format(source[0])}: {hint}" for source, hint in hints.items())
+        names = [each.partition(":")[0] for each in parameters.split(", ") if each]
+        scope: dict[str, Any] = {"Iterator": Iterator}
+        exec(f"def {name}({parameters}) -> {returns}:\n    {body.format(*names)}", scope)
+        steps.append(step(scope[name], max_in_flight=draw(st.sampled_from([1, 9]))))
+        found[name] = result
+
+    add({}, "Iterator[int]", "yield from (3, 1, 2)", [3, 1, 2])
+    for _ in range(draw(st.integers(1, 6))):
+        source, other = draw(st.sampled_from(sorted(found))), draw(st.sampled_from(sorted(found)))
+        items, others = found[source], found[other]
+        match draw(st.sampled_from(["item", "items", "both", "lazy", "list", "flat"])):
+            case "item":
+                add({source: "int"}, "int", "return {0} * 2", [item * 2 for item in items])
+            case "both" if source != other and len(items) == len(others):
+                pairs = [one * two for one, two in zip(items, others, strict=True)]
+                add({source: "int", other: "int"}, "int", "return {0} * {1}", pairs)
+            case "items" if source != other:
+                both = [item + len(others) for item in items]
+                add({source: "int", other: "list[int]"}, "int", "return {0} + len({1})", both)
+            case "lazy":
+                add({source: "Iterator[int]"}, "Iterator[int]", "yield from map(abs, {0})", list(items))
+            case "flat":
+                twice = [item for item in items for _ in range(2)]
+                add({source: "int"}, "Iterator[int]", "yield from ({0}, {0})", twice)
+            case _:
+                add({source: "list[int]"}, "list[int]", "return sorted({0})", sorted(items))
+    return draw(st.permutations(steps)), found
+
+
+@settings(max_examples=150, deadline=None)
+@given(wirings())
+def test_any_wiring_gives_what_its_functions_give(wiring: tuple[list[Any], dict[str, list[int]]]) -> None:
+    steps, found = wiring
+    try:
+        made = pipeline("any", steps=steps, returns=tuple(found))
+        assert made.run() == tuple(found.values())
+    except WiringError as error:
+        assert "which can never finish" in str(error)  # noqa: PT017  # it is the only one that there may be
+    except DeadlockError:
+        roomy = [each.options(max_in_flight=99) for each in steps]
+        assert pipeline("any", steps=roomy, returns=tuple(found)).run() == tuple(found.values())

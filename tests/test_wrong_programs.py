@@ -3568,7 +3568,7 @@ def params_that_lose_a_field() -> None:
 
 @wrong(WiringError, "include 'part' (@1): needs a pipeline, got 3; give what pipeline(...) or | makes")
 def include_of_a_number() -> None:
-    include("part", 3)
+    include("part", 3)  # type: ignore[arg-type]
 
 
 @wrong(WiringError, "include 'part' (@1): needs a function as fn, got 3; pass the function itself")

@@ -338,6 +338,8 @@ pipeline("by_name", returns="urls")  # type: ignore[call-overload]  # pyright: i
 pipeline("by_name", steps=urls)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 pipeline("by_name", steps=[urls], params=Params(3))  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 pipeline("by_name", steps=[urls], returns=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+include("part", 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+include("part", len)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 include("part", by_name, fn=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 step("get", fn=get, mode="every")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 get.options(mode=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

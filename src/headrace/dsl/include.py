@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from headrace.dsl.flow import Flow
 from headrace.dsl.handle import called_at
 from headrace.dsl.pipeline import Pipeline, pipeline_of_step
 from headrace.dsl.step import Step, as_step, checked_name
@@ -25,7 +26,7 @@ class Include:
     place: str
 
 
-def include(name: str, pipeline: Any, *, fn: Callable[..., Any] | None = None) -> Include:
+def include(name: str, pipeline: Flow[..., Any], *, fn: Callable[..., Any] | None = None) -> Include:
     """Put a pipeline among the steps of another, which is wired by name: `name` is what its result is called there.
 
     Its parameters are bound by name, like those of a step. With `fn` it is the parameters of `fn` that are bound, and
