@@ -382,6 +382,15 @@ def slow():
         time.sleep(60)
     finally:
         open("closed", "x").close()
+
+@step
+async def slow_async():
+    import asyncio
+    try:
+        yield "begun"
+        await asyncio.sleep(60)
+    finally:
+        open("closed", "x").close()
 """
 
 
@@ -407,14 +416,16 @@ def test_items_are_printed_as_they_come_until_the_reader_has_enough():
     assert Path("closed").exists()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
-def test_an_interrupt_closes_the_run_and_is_exit_code_130():
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals to one process")
+@pytest.mark.parametrize("pipeline", ["slow", "slow_async"])
+@pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_closes_the_run_and_is_the_exit_code(sent, code, pipeline):
     Path("endless.py").write_text(ENDLESS)
-    with headrace("run", "endless.py:slow") as process:
+    with headrace("run", f"endless.py:{pipeline}") as process:
         assert process.stdout.readline() == "begun\n"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(getattr(signal, sent))
         assert process.communicate() == ("", "")
-    assert process.returncode == 130
+    assert process.returncode == code
     assert Path("closed").exists()
 
 

@@ -12,7 +12,9 @@ import importlib
 import inspect
 import os
 import re
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,6 +42,10 @@ NO_HINT = inspect.Parameter.empty
 FIND_FIX = "give the path of a Python file, or the name of a module"
 
 
+class Terminated(BaseException):
+    """The process was asked to end (SIGTERM)."""
+
+
 class Refusal(Exception):
     """The command cannot be carried out; the message is all there is to say."""
 
@@ -47,18 +53,22 @@ class Refusal(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out a command, by default that of this process; gives the exit code.
 
-    0: done. 1: the pipeline failed while it ran. 2: the command or the file is wrong. 130: interrupted.
+    0: done. 1: the pipeline failed while it ran. 2: the command or the file is wrong. 130: interrupted. 143: asked to
+    end. In the last two cases everything in flight is stopped and closed first, as always.
 
     >>> main(["show", "headrace.cli:main", "--format", "dot"])
     2
     """
     try:
-        _carry_out(sys.argv[1:] if arguments is None else list(arguments))
+        with _ending_when_asked():
+            _carry_out(sys.argv[1:] if arguments is None else list(arguments))
     except Refusal as refusal:
         print("headrace:", " ".join(str(refusal).split()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
+    except Terminated:
+        return 143
     except Exception as error:
         frames = error.__traceback__
         while frames and frames.tb_next and frames.tb_frame.f_code.co_filename == __file__:
@@ -66,6 +76,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.excepthook(type(error), error.with_traceback(frames), frames)
         return 1
     return 0
+
+
+@contextmanager
+def _ending_when_asked() -> Iterator[None]:
+    """Within it, SIGTERM stops a run as an interrupt does, and does not just end the process."""
+    if threading.current_thread() is not threading.main_thread():  # others cannot be told of signals
+        yield
+        return
+
+    def end(*_: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def run(target: str, /, *flags: str) -> None:
