@@ -147,8 +147,12 @@ class Lines:
             return self.elsewhere.result_of_call(node)
         if node.kind == "collect" and node.function is None and len(nodes) > 1:
             return self._collected(nodes[:-1], node.id, node.stream_edges[0])
-        items = self._composed(nodes[:-1]) if len(nodes) > 1 else None
+        items = self._lazily(nodes[:-1]) if len(nodes) > 1 else None
         return self.calls.value(node, self.streams(node, items))
+
+    def may_read_nothing(self, stage: Stage) -> bool:
+        """Whether the value of that stage may be there before it has read its stream, or any of it."""
+        return stage.executor == "inline" and self.nodes[stage.nodes[-1]].kind == "value"
 
     def _collected(self, nodes: list[Node], target: str, edge: Edge) -> list[Any]:
         """All that a line of nodes gives; if it ends in per-item steps, straight from their loop."""
@@ -201,10 +205,13 @@ class Lines:
         return self.elsewhere.port([self.nodes[id] for id in stage.nodes], stage, channel)
 
     def _native(self, stage: Stage) -> Iterator[Any]:
-        nodes = [self.nodes[id] for id in stage.nodes]
+        return self._lazily([self.nodes[id] for id in stage.nodes])
+
+    def _lazily(self, nodes: Sequence[Node]) -> Iterator[Any]:
+        """One iterator through all of the nodes, which waits for the values that they need when it is first read."""
         missing = [edge for node in nodes for edge in node.value_edges if edge.source not in self.values]
         if missing:
-            self.deferred |= set(stage.nodes)
+            self.deferred |= {node.id for node in nodes}
         return self._deferred(nodes, missing) if missing else self._composed(nodes)
 
     def _deferred(self, nodes: Sequence[Node], missing: Sequence[Edge]) -> Iterator[Any]:

@@ -164,17 +164,17 @@ class Execution:
     def _finish_in_turn(self) -> None:
         waiting = list(self.unfinished.values())
         while waiting and self.failure is None:
-            place = next(place for place, node in enumerate(waiting) if not self._missing(node.id))
+            place = next(place for place, node in enumerate(waiting) if not self._missing(self.stages[node.id].nodes))
             self._finish(waiting.pop(place))
 
-    def _missing(self, id: str) -> set[str]:
-        """The values that the stage which ends in `id` still needs."""
-        edges = [edge for member in self.stages[id].nodes for edge in self.nodes[member].value_edges]
-        return {edge.source for edge in edges} - self.values.keys()
+    def _missing(self, nodes: Iterable[str]) -> set[str]:
+        """The values that these nodes still need."""
+        return {edge.source for id in nodes for edge in self.nodes[id].value_edges} - self.values.keys()
 
     def _start_fibers(self) -> None:
         for id in self.unfinished:
-            self.missing[id] = self._missing(id)
+            stage = self.stages[id]
+            self.missing[id] = self._missing([id] if self.lines.may_read_nothing(stage) else stage.nodes)
             for value in self.missing[id]:
                 self.needed_by.setdefault(value, []).append(id)
         for node in list(self.unfinished.values()):
