@@ -1,6 +1,8 @@
 """The command line, once as a process of its own and else in this one."""
 
 import json
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace import Dag
+from headrace import Dag, SyncRunner, step
 from headrace.cli import main
 
 WORDS = '''
@@ -279,7 +281,7 @@ ALL = (
         ("run", 'command line: command "run" parameter TARGET requires an argument; see headrace --help'),
         (
             "nmbers",
-            'command line: unknown command "nmbers". Available commands: run, show; see headrace --help',
+            'command line: unknown command "nmbers". Available commands: run, show, runs, resume; see headrace --help',
         ),
         ("run syntax.py", "syntax.py:2: invalid syntax, got 'def f(:'; correct it"),
         ("run syntax:x", "syntax.py:2: invalid syntax, got 'def f(:'; correct it"),
@@ -357,6 +359,141 @@ def test_the_exit_of_the_users_code_is_the_exit(capsys):
     Path("exits.py").write_text("raise SystemExit(7)\n")
     with pytest.raises(SystemExit, match="7"):
         main(["run", "exits.py:x"])
+
+
+# -- checkpoints ---------------------------------------------------------------------------------------------
+
+SQUARES = """
+from pathlib import Path
+from headrace import pipeline, step
+
+@step
+def numbers(count: int = 3):
+    yield from range(count)
+
+@step(checkpoint=True)
+def square(number: int) -> int:
+    with open("log", "a") as log:
+        log.write(f"{number} ")
+    if number == 2 and not Path("mended").exists():
+        raise LookupError("two")
+    return number * number
+
+squares = numbers | square
+
+@step
+def mine(checkpoint: int) -> int:
+    return checkpoint
+
+@pipeline
+def total(count: int) -> int:
+    return step("sum", fn=lambda numbers: sum(numbers))(squares(count).collect())
+"""
+
+
+@pytest.fixture
+def log():
+    Path("squares.py").write_text(SQUARES)
+    return Path("log")
+
+
+def test_a_run_that_failed_is_resumed_with_its_flags_from_any_folder(log, capsys, monkeypatch, tmp_path):
+    assert main(["run", "squares.py:squares", "--count", "4", "--checkpoint", "kept.db"]) == 1
+    assert capsys.readouterr().out == "0\n1\n"
+    Path("mended").touch()
+    store = Path("kept.db").absolute()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert main(["resume", str(store)]) == 0
+    assert Path.cwd() == tmp_path / "elsewhere"
+    out, err = capsys.readouterr()
+    assert out == "0\n1\n4\n9\n"
+    assert err == "headrace: resuming squares.py:squares --count 4 --checkpoint kept.db\n"
+    assert (tmp_path / "log").read_text() == "0 1 2 2 3 "
+    assert main(["resume", "../kept.db"]) == 0
+    assert capsys.readouterr().out == "0\n1\n4\n9\n"
+    assert (tmp_path / "log").read_text() == "0 1 2 2 3 "
+
+
+def test_a_store_that_was_moved_is_resumed_where_it_is(log, capsys):
+    Path("mended").touch()
+    assert main(["run", "squares.py:total", "4", "--checkpoint=kept.db"]) == 0
+    Path("kept.db").rename("moved.db")
+    assert main(["resume", "moved.db"]) == 0
+    assert capsys.readouterr().out == "14\n14\n"
+    assert log.read_text() == "0 1 2 3 "
+    assert not Path("kept.db").exists()
+
+
+def test_runs_lists_what_is_in_a_store(log, capsys):
+    main(["run", "squares.py:squares", "--checkpoint", "kept.db"])
+    Path("mended").touch()
+    main(["run", "squares.py:squares", "--checkpoint", "kept.db"])
+    capsys.readouterr()
+    assert main(["runs", "kept.db"]) == 0
+    shown = re.sub(r"\(20.*?\)", "(then)", re.sub(r"after \d+\.\d", "after 0.1", capsys.readouterr().out))
+    assert shown == (
+        "run 1 of 'numbers_to_square' (then) failed after 0.1 s: LookupError: two\n"
+        "  numbers_to_square/square: 2 done, 0 read back\n"
+        "run 2 of 'numbers_to_square' (then) finished after 0.1 s\n"
+        "  numbers_to_square/square: 3 done, 2 read back\n"
+    )
+    assert main(["runs", "kept.db", "--format", "json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert first["state"] == "failed"
+    assert first["command"]["flags"] == ["--checkpoint", "kept.db"]
+    assert second["steps"] == [{"step": "numbers_to_square/square", "kept": 1, "read": 2}]
+
+
+def test_a_parameter_of_that_name_is_the_pipelines_own(log, capsys):
+    assert main(["run", "squares.py:mine", "--checkpoint", "3"]) == 0
+    assert capsys.readouterr().out == "3\n"
+    assert not Path("3").exists()
+
+
+def test_help_of_a_pipeline_tells_about_the_checkpoint(log, capsys):
+    assert main(["run", "squares.py:squares", "--help"]) == 0
+    assert "--checkpoint" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ("runs no.db", "checkpoint 'no.db': there is no such file; name the one that the runner was given"),
+        ("resume no.db", "checkpoint 'no.db': there is no such file; name the one that the runner was given"),
+        (
+            "runs squares.py",
+            "checkpoint 'squares.py': cannot be used, SQLite says: file is not a database; mend that, or name another "
+            "file",
+        ),
+        (
+            "run squares.py:squares --checkpoint no/kept.db",
+            "checkpoint 'no/kept.db': there is no such folder to keep results in; make it, or name another",
+        ),
+        (
+            "resume kept.db",
+            "kept.db: has no run that headrace run has started, so nobody knows how; run the program again that made "
+            "it, and it goes on",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_store_is_one_line_and_exit_code_2(command, line, log, capsys):
+    SyncRunner(checkpoint="kept.db").execute(step("length", fn=len, checkpoint=True), "four")
+    assert main(command.split()) == 2
+    assert capsys.readouterr() == ("", f"headrace: {line}\n")
+
+
+def test_a_folder_that_is_gone_is_said(log, capsys, monkeypatch, tmp_path):
+    Path("gone").mkdir()
+    monkeypatch.chdir("gone")
+    main(["run", "../squares.py:squares", "1", "--checkpoint", "../kept.db"])
+    monkeypatch.chdir(tmp_path)
+    shutil.rmtree("gone")
+    capsys.readouterr()
+    assert main(["resume", "kept.db"]) == 2
+    assert capsys.readouterr().err == (
+        f"headrace: kept.db: its run was started in {tmp_path / 'gone'}, which is gone; use headrace run\n"
+    )
 
 
 # -- as a process --------------------------------------------------------------------------------------------

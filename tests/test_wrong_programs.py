@@ -368,7 +368,7 @@ def unordered_is_inline() -> None:
 @wrong(
     OptionError,
     "step 'get' (@get): there is no option 'retries'; the options are max_in_flight, concurrency, ordered, executor, "
-    "idempotent, mode, on_error, max_failures",
+    "idempotent, mode, on_error, max_failures, checkpoint, version, unkeyed",
 )
 def option_is_unknown() -> None:
     get.options(retries=3)
@@ -377,7 +377,7 @@ def option_is_unknown() -> None:
 @wrong(
     OptionError,
     "step 'fetch' (@1): there is no option 'retry'; the options are max_in_flight, concurrency, ordered, executor, "
-    "idempotent, mode, on_error, max_failures",
+    "idempotent, mode, on_error, max_failures, checkpoint, version, unkeyed",
 )
 def option_of_a_decorator_is_unknown() -> None:
     @step(retry=3)
@@ -604,6 +604,88 @@ def idempotent_is_a_number() -> None:
 )
 def idempotent_in_a_thread() -> None:
     get.options(executor="thread", idempotent=True)
+
+
+@wrong(OptionError, "step 'get' (@get): checkpoint must be True or False, got 'crawl.db'")
+def checkpoint_is_a_path() -> None:
+    get.options(checkpoint="crawl.db")  # type: ignore[arg-type]
+
+
+@wrong(OptionError, "step 'get' (@get): version must be text, got 2")
+def version_is_a_number() -> None:
+    get.options(checkpoint=True, version=2)  # type: ignore[arg-type]
+
+
+@wrong(
+    OptionError,
+    "step 'get' (@get): version='2' is about results that are kept, got checkpoint=False; add checkpoint=True, or "
+    "leave it out",
+)
+def version_without_checkpoint() -> None:
+    get.options(version="2")
+
+
+@wrong(
+    OptionError,
+    "step 'fetch' (@fetch): unkeyed=('client',) is about results that are kept, got checkpoint=False; add "
+    "checkpoint=True, or leave it out",
+)
+def unkeyed_without_checkpoint() -> None:
+    fetch.options(unkeyed=["client"])
+
+
+@wrong(OptionError, "step 'fetch' (@fetch): unkeyed must be names of parameters, got (3,)")
+def unkeyed_is_a_number() -> None:
+    fetch.options(checkpoint=True, unkeyed=[3])  # type: ignore[list-item]
+
+
+@wrong(
+    OptionError,
+    "step 'fetch' (@fetch): unkeyed must be names of parameters, got 'clients'; it takes (url: str, client: Client)",
+)
+def unkeyed_is_no_parameter() -> None:
+    fetch.options(checkpoint=True, unkeyed="clients")
+
+
+@wrong(
+    WiringError,
+    "step 'get' (@get): checkpoint=True keeps results by the item or the values that a call is given, got the item "
+    "unkeyed, as ('url',); leave its parameter out of unkeyed (called at @3)",
+)
+def unkeyed_item() -> None:
+    @pipeline
+    def body() -> None:
+        stream([""]).map(get.options(checkpoint=True, unkeyed="url"))
+
+
+@wrong(
+    WiringError,
+    "step 'urls' (@urls): checkpoint=True keeps results by the item or the values that a call is given, got a "
+    "generator that begins a stream; leave it out, or give it items with .flat_map (called at @3)",
+)
+def checkpoint_of_a_source() -> None:
+    @pipeline
+    def body() -> None:
+        urls.options(checkpoint=True)(3)
+
+
+@wrong(
+    WiringError,
+    "step 'titles' (@titles): checkpoint=True keeps results by the item or the values that a call is given, got a step "
+    "that reads a whole stream; leave it out, or give the step items or .collect() (called at @3)",
+)
+def checkpoint_of_a_step_that_reads_a_stream() -> None:
+    @pipeline
+    def body() -> None:
+        titles.options(checkpoint=True)(urls(3).map(get))
+
+
+@wrong(
+    OptionError,
+    "Checkpoint (@1): needs the path of a file, or a store with the methods begin, count, get, put, flush, end, got 3",
+)
+def checkpoint_in_a_number() -> None:
+    SyncRunner(checkpoint=3)  # type: ignore[arg-type]
 
 
 @wrong(OptionError, "step 'wait' (@wait): max_in_flight must be a whole number of 1 or more, got 0")

@@ -1,5 +1,6 @@
 """Streaming pipelines inside one Python program, with an exact bound on every hand-off."""
 
+from headrace.dsl.checkpoint import Checkpoint
 from headrace.dsl.flow import AsyncItems, Items
 from headrace.dsl.include import include
 from headrace.dsl.pipeline import Pipeline, pipeline
@@ -8,9 +9,11 @@ from headrace.dsl.runner import AsyncRunner, Run, SyncRunner
 from headrace.dsl.step import Step, step
 from headrace.dsl.stream import Stream, stream, zip_streams
 from headrace.engine.events import Event, RunEnded, RunStarted
+from headrace.engine.store import CheckpointStore
 from headrace.errors import (
     ArgumentError,
     BuildError,
+    CheckpointError,
     DagError,
     DeadlockError,
     HandleError,
@@ -30,6 +33,9 @@ __all__ = [
     "AsyncItems",
     "AsyncRunner",
     "BuildError",
+    "Checkpoint",
+    "CheckpointError",
+    "CheckpointStore",
     "Constant",
     "Dag",
     "DagError",

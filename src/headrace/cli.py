@@ -1,4 +1,4 @@
-"""The command line: `headrace run` and `headrace show`.
+"""The command line: `headrace run`, `headrace show`, and `headrace runs` and `headrace resume` for checkpoints.
 
 What is wrong with the command, or with how a file puts its pipelines together, is one line on standard error
 and exit code 2. What the user's own code raises is shown as Python shows it, and is exit code 1.
@@ -12,33 +12,42 @@ import importlib
 import inspect
 import os
 import re
+import shlex
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, chdir, contextmanager
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
 
-from headrace.dsl.flow import Flow
+from headrace.drivers.runner import iterate
+from headrace.drivers.runner import run as run_to_end
+from headrace.dsl.checkpoint import Checkpoint, opened
+from headrace.dsl.flow import Flow, Items
 from headrace.dsl.pipeline import Pipeline
 from headrace.dsl.step import Step
-from headrace.errors import BuildError
+from headrace.errors import BuildError, CheckpointError
+from headrace.graph.dag import Program
 from headrace.graph.hints import is_lazy, item_of, iterates
 from headrace.graph.render import mermaid, text
+from headrace.stores import Command, RunEntry, SqliteStore, runs_in
 
 if TYPE_CHECKING:
     from cyclopts import App
+
+    from headrace.engine.checkpoint import Checkpoints
 
 __all__ = ["main"]
 
 AnyFlow = Flow[Any, Any]
 NO_HINT = inspect.Parameter.empty
+KEEP = "checkpoint"  # a flag for every pipeline that has no parameter of that name
 FIND_FIX = "give the path of a Python file, or the name of a module"
 
 
@@ -48,6 +57,10 @@ class Terminated(BaseException):
 
 class Refusal(Exception):
     """The command cannot be carried out; the message is all there is to say."""
+
+
+class NobodyReads(BaseException):
+    """Whoever the output went to wants no more."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Refusal as refusal:
         print("headrace:", " ".join(str(refusal).split()), file=sys.stderr)
         return 2
+    except NobodyReads:
+        return 0
     except KeyboardInterrupt:
         return 130
     except Terminated:
@@ -100,8 +115,12 @@ def run(target: str, /, *flags: str) -> None:
 
     Args:
         target: FILE:PIPELINE or MODULE:PIPELINE; without :PIPELINE, the only pipeline there is.
-        flags: The pipeline's own parameters; headrace run TARGET --help lists them.
+        flags: The pipeline's own parameters, and --checkpoint FILE; headrace run TARGET --help lists them.
     """
+    _run(target, flags)
+
+
+def _run(target: str, flags: Sequence[str], store: Path | None = None) -> None:
     from cyclopts import App
 
     flow = _find(target)
@@ -113,13 +132,33 @@ def run(target: str, /, *flags: str) -> None:
             given.arguments[name] = _lazily(given.arguments[name], hint)
     if command is not call:  # but the help
         command(*given.args, **given.kwargs)
-    elif flow.dag.returns == "stream":
-        with flow.iter(*given.args, **given.kwargs) as items:
+        return
+    if KEEP not in hints:
+        named = given.arguments.pop(KEEP, None)
+        store = store or named
+    with _keeping(flow, store, Command(os.getcwd(), target, tuple(flags))) as checkpoints:
+        _print_results(flow._program, flow._bind(given.args, given.kwargs), checkpoints)
+
+
+def _print_results(program: Program, arguments: Mapping[str, Any], checkpoints: Checkpoints | None) -> None:
+    if program.dag.returns == "stream":
+        with Items(iterate(program, arguments, checkpoints=checkpoints)) as items:
             for item in items:
-                if not _print(item):
-                    break
-    elif (result := flow.run(*given.args, **given.kwargs)) is not None:
+                _print(item)
+    elif (result := run_to_end(program, arguments, checkpoints=checkpoints)) is not None:
         _print(result)
+
+
+@contextmanager
+def _keeping(flow: AnyFlow, store: Path | None, command: Command) -> Iterator[Checkpoints | None]:
+    """What is kept in the file `store`, if one is given."""
+    checkpoint = None if store is None else Checkpoint(SqliteStore(store, command))
+    with ExitStack() as stack:
+        try:
+            checkpoints = stack.enter_context(opened(checkpoint, flow._program))
+        except CheckpointError as error:
+            raise Refusal(str(error)) from error
+        yield checkpoints
 
 
 def show(target: str, /, *, format: Literal["json", "mermaid", "text"] = "text") -> None:
@@ -136,6 +175,58 @@ def show(target: str, /, *, format: Literal["json", "mermaid", "text"] = "text")
         _print(mermaid(dag) if format == "mermaid" else text(dag))
 
 
+def runs(store: Path, /, *, format: Literal["json", "text"] = "text") -> None:
+    """List the runs whose results are in a checkpoint file, and how many each of their steps has done.
+
+    Args:
+        store: The file that a runner was given as checkpoint.
+        format: How to write them.
+    """
+    entries = _entries(store)
+    if format == "json":
+        _print(msgspec.json.format(msgspec.json.encode(entries), indent=2).decode())
+    else:
+        for entry in entries:
+            _print(_described(entry))
+
+
+def resume(store: Path, /) -> None:
+    """Run again what headrace run has last run with a checkpoint file, with the same flags.
+
+    Args:
+        store: The file that was given as --checkpoint. What is kept in it is read back.
+    """
+    commands = [entry.command for entry in _entries(store) if entry.command is not None]
+    if not commands:
+        raise Refusal(
+            f"{store}: has no run that headrace run has started, so nobody knows how; run the program again that "
+            "made it, and it goes on"
+        )
+    command = commands[-1]
+    if not Path(command.folder).is_dir():
+        raise Refusal(f"{store}: its run was started in {command.folder}, which is gone; use headrace run")
+    store = store.absolute()
+    print("headrace: resuming", shlex.join([command.target, *command.flags]), file=sys.stderr)
+    with chdir(command.folder):
+        _run(command.target, command.flags, store)
+
+
+def _entries(store: Path) -> list[RunEntry]:
+    try:
+        return runs_in(store)
+    except CheckpointError as error:
+        raise Refusal(str(error)) from error
+
+
+def _described(entry: RunEntry) -> str:
+    """One run in a few lines."""
+    took = "" if entry.ended is None else f" after {(entry.ended - entry.started).total_seconds():.1f} s"
+    failure = "" if entry.failure is None else f": {entry.failure}"
+    begun = entry.started.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    steps = (f"\n  {each.step}: {each.kept + each.read} done, {each.read} read back" for each in entry.steps)
+    return f"run {entry.run} of '{entry.pipeline}' ({begun}) {entry.state}{took}{failure}{''.join(steps)}"
+
+
 def _carry_out(arguments: list[str]) -> None:
     try:
         from cyclopts import App
@@ -150,6 +241,8 @@ def _carry_out(arguments: list[str]) -> None:
             app = App(name="headrace", help=about["Summary"], version=f"headrace {about['Version']}")
             app.command(run)
             app.command(show)
+            app.command(runs)
+            app.command(resume)
             command, given = _parse(app, arguments, where="command line")
             command(*given.args, **given.kwargs)
 
@@ -180,9 +273,19 @@ def _stand_in(flow: AnyFlow) -> Callable[..., None]:
 
     hints, own = _hints(flow), flow._parameters.parameters.values()
     parameters = [parameter.replace(annotation=_convertible(hints[parameter.name])) for parameter in own]
+    if KEEP not in hints:
+        parameters.append(_keep_parameter())
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect looks for it
     call.__name__, call.__doc__ = flow.name, vars(flow).get("__doc__")  # its own, not that of its class
     return call
+
+
+def _keep_parameter() -> inspect.Parameter:
+    from cyclopts import Parameter
+
+    about = "Keep the results of steps with checkpoint=True in this file, and read back those that are in it."
+    hint = Annotated[Path | None, Parameter(help=about)]
+    return inspect.Parameter(KEEP, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
 
 
 def _hints(flow: AnyFlow) -> dict[str, Any]:
@@ -286,14 +389,13 @@ def _refusing_what_is_wrong(place: str) -> Iterator[None]:
 # -- output --------------------------------------------------------------------------------------------------
 
 
-def _print(value: object) -> bool:
-    """Print one result; False if nobody reads any more."""
+def _print(value: object) -> None:
+    """Print one result. Raises: NobodyReads: it went to a program that is over."""
     try:
         print(value if isinstance(value, str) else _json(value), flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at exit
-        return False
-    return True
+        raise NobodyReads from None
 
 
 def _json(value: object) -> str:

@@ -12,6 +12,7 @@ HeadraceError
     ├── ArgumentError            run() or iter() got the wrong arguments (also a TypeError)
     ├── LengthError              zipped streams differ in length         (also a ValueError)
     ├── WorkerError              a worker process died, or could not start
+    ├── CheckpointError          a result cannot be kept or read back, or the store cannot be used
     ├── UnpicklableError         something cannot go to or come from a worker process (also a TypeError)
     └── DeadlockError            every stage waits for another
 ```
@@ -22,6 +23,7 @@ An exception that a user's own function raises is never wrapped: it reaches the 
 __all__ = [
     "ArgumentError",
     "BuildError",
+    "CheckpointError",
     "DagError",
     "DeadlockError",
     "HandleError",
@@ -121,6 +123,18 @@ class LengthError(RunError, ValueError):
 
     >>> issubclass(LengthError, ValueError)
     True
+    """
+
+
+class CheckpointError(RunError):
+    """A result cannot be kept or read back, or the store of a checkpoint cannot be used.
+
+    >>> from headrace import Checkpoint, SyncRunner, step
+    >>> try:
+    ...     SyncRunner(checkpoint=Checkpoint("no/such/folder/crawl.db")).execute(step("length", fn=len), "four")
+    ... except CheckpointError as error:
+    ...     print(error)
+    checkpoint 'no/such/folder/crawl.db': there is no such folder to keep results in; make it, or name another
     """
 
 

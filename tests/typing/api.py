@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, assert_type
 
 import httpx
@@ -16,6 +17,8 @@ import msgspec
 from headrace import (
     AsyncItems,
     AsyncRunner,
+    Checkpoint,
+    CheckpointStore,
     Dag,
     Edge,
     Event,
@@ -227,6 +230,8 @@ assert_type(step("name")(split)(""), Stream[str])
 assert_type(fetch.options(max_in_flight=10)("", Client()), Page)
 assert_type(urls.options(name="more", executor="thread", max_in_flight=2)(1), Stream[str])
 assert_type(fetch.options(executor="process", idempotent=True)("", Client()), Page)
+assert_type(fetch.options(checkpoint=True, version="2", unkeyed="client")("", Client()), Page)
+assert_type(fetch.options(checkpoint=True, version=None, unkeyed=["client"])("", Client()), Page)
 assert_type(fetch.options(concurrency=None, ordered=True, executor="inline")("", Client()), Page)
 assert_type(fetch_async.options(max_in_flight=5, concurrency=2, ordered=True)("", Client()), Page)
 assert_type(generated_async.options(max_in_flight=2)(1), Stream[str])
@@ -546,7 +551,7 @@ def hears(event: Event) -> None:
         assert_type(event.dag, Dag)
 
 
-runner = SyncRunner(observers=[hears, print])
+runner = SyncRunner(observers=[hears, print], checkpoint="crawl.db")
 assert_type(runner.execute(crawl, 1, Client()), Run[str])
 assert_type(runner.execute(crawl, 1, client=Client()).result, str)
 assert_type(runner.execute(pages_of, [""], Client()), Run[list[Page]])
@@ -554,6 +559,26 @@ assert_type(runner.execute(line, 3).result, list[Link])
 assert_type(runner.execute(urls, pages=3).result, list[str])
 assert_type(runner.execute(get, "").result, Page)
 assert_type(runner.execute(get, "").report.node("get/get").items_out, int)
+
+
+SyncRunner(checkpoint=Path("crawl.db"))
+SyncRunner(checkpoint=Checkpoint("crawl.db", pickle=True))
+AsyncRunner(checkpoint=Checkpoint(Path("crawl.db")))
+
+
+class Store:
+    def begin(self, pipeline: str) -> None: ...
+    def count(self, step: str) -> int:
+        return 0
+
+    def get(self, step: str, key: bytes) -> bytes | None: ...
+    def put(self, step: str, key: bytes, value: bytes) -> None: ...
+    def flush(self) -> None: ...
+    def end(self, failure: BaseException | None) -> None: ...
+
+
+own_store: CheckpointStore = Store()
+Checkpoint(own_store)
 
 
 async def runs_async() -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from headrace import (
     AsyncItems,
     AsyncRunner,
+    Checkpoint,
     Items,
     Pipeline,
     Step,
@@ -132,6 +133,8 @@ step("a", fn=add, max_in_flight=2.5)  # type: ignore[call-overload]  # pyright: 
 step("a", fn=add, max_in_flight=None)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 step("a", fn=add, executor="fork")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 step("a", fn=add, executor="process", idempotent=1.5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+step("a", fn=add, checkpoint="crawl.db")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+step("a", fn=add, checkpoint=True, version=2)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 step("a", fn=add, ordered="no")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 step("a", fn=add, retries=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 step("a", fn=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
@@ -140,7 +143,7 @@ step(max_in_flight="3")  # type: ignore[call-overload]  # pyright: ignore[report
 step(name=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 get.options(max_in_flight="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 get.options(retries=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-get.options(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+get.options([])  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
 
 
 # -- in a body -----------------------------------------------------------------------------------------------
@@ -276,6 +279,8 @@ pages_of.run([1], Client())  # type: ignore[call-overload]  # pyright: ignore[re
 total.iter(3)  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 get.iter("")  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 SyncRunner(observers=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+SyncRunner(checkpoint=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Checkpoint(Page())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 SyncRunner().execute(urls)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 SyncRunner().execute(urls, "3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 SyncRunner().execute(add, 1, 2)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]

@@ -27,6 +27,7 @@ from headrace.graph.dag import Program
 
 if TYPE_CHECKING:
     from headrace.drivers.tasks import Loop
+    from headrace.engine.checkpoint import Checkpoints
     from headrace.engine.report import Report
 
 __all__ = ["iterate", "observed", "run"]
@@ -35,18 +36,28 @@ END: Any = object()
 LONG = 0.1  # seconds for which a step may hold the loop without a warning
 
 
-async def run(program: Program, arguments: Mapping[str, Any], clock: Clock | None = None) -> Any:
+async def run(
+    program: Program,
+    arguments: Mapping[str, Any],
+    clock: Clock | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Any:
     """The result of one run."""
-    inside = Inside(program, arguments, counting=False, clock=clock)
+    inside = Inside(program, arguments, clock, checkpoints, counting=False)
     try:
         return await inside.do(inside.execution.result)
     finally:
         inside.leave()
 
 
-async def iterate(program: Program, arguments: Mapping[str, Any], clock: Clock | None = None) -> AsyncIterator[Any]:
+async def iterate(
+    program: Program,
+    arguments: Mapping[str, Any],
+    clock: Clock | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> AsyncIterator[Any]:
     """The items of one run, as they are asked for."""
-    inside = Inside(program, arguments, counting=False, clock=clock)
+    inside = Inside(program, arguments, clock, checkpoints, counting=False)
     execution = inside.execution
     try:
         stage = await inside.do(execution.native_stage)
@@ -75,10 +86,14 @@ async def iterate(program: Program, arguments: Mapping[str, Any], clock: Clock |
 
 
 async def observed(
-    program: Program, arguments: Mapping[str, Any], observers: Sequence[Observer], clock: Clock | None
+    program: Program,
+    arguments: Mapping[str, Any],
+    observers: Sequence[Observer],
+    clock: Clock | None,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[Any, Report]:
     """The result of one run, and its counts; observers hear of both."""
-    inside = Inside(program, arguments, counting=True, clock=clock)
+    inside = Inside(program, arguments, clock, checkpoints, counting=True)
     told = Told(inside.execution, observers)
     try:
         result = await inside.do(inside.execution.result)
@@ -91,10 +106,18 @@ async def observed(
 class Inside:
     """The run's own greenlet in the caller's task: does one job after the other, and is awaited from outside."""
 
-    def __init__(self, program: Program, arguments: Mapping[str, Any], counting: bool, clock: Clock | None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        arguments: Mapping[str, Any],
+        clock: Clock | None,
+        checkpoints: Checkpoints | None,
+        *,
+        counting: bool,
+    ) -> None:
         self.mail = LoopMail()
         self.hub = AsyncHub(self.mail, clock)
-        self.execution = self.hub.run = Execution(program, arguments, self.hub, counting)
+        self.execution = self.hub.run = Execution(program, arguments, self.hub, counting, checkpoints)
         self.job: Callable[[], Any] = lambda: None
         self.outcome: Value | Failed | None = None
         self.warned = False

@@ -19,6 +19,8 @@ from headrace.graph.dag import Program
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+    from headrace.engine.checkpoint import Checkpoints
+
     NewLoop = Callable[[], AbstractEventLoop]
 
 __all__ = ["Observer", "Told", "iterate", "observed", "run"]
@@ -27,32 +29,46 @@ Observer = Callable[[Event], object]
 log = logging.getLogger("headrace")
 
 
-def run(program: Program, arguments: Mapping[str, Any], clock: Clock | None = None) -> Any:
+def run(
+    program: Program,
+    arguments: Mapping[str, Any],
+    clock: Clock | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Any:
     """The result of one run, as fast as it goes."""
     in_loop = _own_loop(program, clock)
     if in_loop is None:
-        return _new_run(program, arguments, counting=False, clock=clock).result()
+        return _new_run(program, arguments, clock, checkpoints, counting=False).result()
     from headrace.drivers import aio
 
-    return in_loop(aio.run(program, arguments, clock))
+    return in_loop(aio.run(program, arguments, clock, checkpoints))
 
 
-def iterate(program: Program, arguments: Mapping[str, Any], clock: Clock | None = None) -> Iterator[Any]:
+def iterate(
+    program: Program,
+    arguments: Mapping[str, Any],
+    clock: Clock | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Iterator[Any]:
     """The items of one run, as they are asked for."""
-    return _new_run(program, arguments, counting=False, clock=clock).items()
+    return _new_run(program, arguments, clock, checkpoints, counting=False).items()
 
 
 def observed(
-    program: Program, arguments: Mapping[str, Any], observers: Sequence[Observer], clock: Clock | None
+    program: Program,
+    arguments: Mapping[str, Any],
+    observers: Sequence[Observer],
+    clock: Clock | None,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[Any, Report]:
     """The result of one run, and its counts; observers hear of both."""
     in_loop = _own_loop(program, clock)
     if in_loop is not None:
         from headrace.drivers import aio
 
-        observed_run: tuple[Any, Report] = in_loop(aio.observed(program, arguments, observers, clock))
+        observed_run: tuple[Any, Report] = in_loop(aio.observed(program, arguments, observers, clock, checkpoints))
         return observed_run
-    execution = _new_run(program, arguments, counting=True, clock=clock)
+    execution = _new_run(program, arguments, clock, checkpoints, counting=True)
     told = Told(execution, observers)
     try:
         result = execution.result()
@@ -93,9 +109,16 @@ def _in_thread(new_loop: NewLoop, work: Coroutine[Any, Any, Any]) -> Any:
         return thread.submit(contextvars.copy_context().run, _in_loop, new_loop, work).result()
 
 
-def _new_run(program: Program, arguments: Mapping[str, Any], counting: bool, clock: Clock | None = None) -> Execution:
+def _new_run(
+    program: Program,
+    arguments: Mapping[str, Any],
+    clock: Clock | None,
+    checkpoints: Checkpoints | None,
+    *,
+    counting: bool,
+) -> Execution:
     hub = Hub(clock)
-    hub.run = execution = Execution(program, arguments, hub, counting)
+    hub.run = execution = Execution(program, arguments, hub, counting, checkpoints)
     return execution
 
 

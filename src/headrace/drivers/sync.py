@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from headrace.drivers.processes import ProcessPool, Workers
     from headrace.drivers.pulled import Mailbox
     from headrace.drivers.tasks import Loop, LoopThread, TaskPool
+    from headrace.engine.checkpoint import Checkpoints
     from headrace.engine.ports import Open
     from headrace.engine.run import Execution
     from headrace.graph.dag import Node, Program
@@ -373,13 +374,15 @@ class Hub:
         """Have `message` called in the run's own thread."""
         self.mail.put(message)
 
-    def inner(self, program: Program, arguments: Mapping[str, Any], in_task: bool) -> Any:
+    def inner(
+        self, program: Program, arguments: Mapping[str, Any], in_task: bool, checkpoints: Checkpoints | None
+    ) -> Any:
         """What a run of its own gives, for one item of this one."""
         from headrace.drivers import aio, runner
 
         runs = aio if in_task else runner
         run: Callable[..., Any] = runs.iterate if program.dag.returns == "stream" else runs.run
-        return run(program, arguments, self.given_clock)
+        return run(program, arguments, self.given_clock, checkpoints)
 
     def expect(self, messages: int) -> None:
         """So many more messages will come without anything else happening first."""

@@ -98,10 +98,10 @@ class Pipeline(Flow[P, R_co]):
     def override(self, replacements: Mapping[Callable[..., Any], Callable[..., Any]], /) -> Pipeline[P, R_co]:
         """A copy in which other functions stand in for some of its own, sub-pipelines included: for tests.
 
-        A function is that of a step, named by itself or by the step whatever its options, or the factory of a resource.
-        Steps keep their names and options; of a step that stands in, only the function counts. A plain function may
-        stand in for an async one and the other way round, and one that gives a list for a generator. What stands in
-        for a function that runs in worker processes runs in threads.
+        A function is named by itself or by a step of it, whatever the step's options. The steps keep their names and
+        options; of a step that stands in, only the function counts. A plain function may stand in for an async one
+        and the other way round, and one that gives a list for a generator. What stands in for a function that runs
+        in worker processes runs in threads.
 
         Raises:
             HintError: what stands in does not take, or give, what its place in the pipeline asks for.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
+from headrace.dsl.checkpoint import Checkpoint, as_checkpoint, opened
 from headrace.dsl.flow import Flow
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 Q = TypeVar("Q")
+Where = str | PathLike[str] | Checkpoint | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class SyncRunner:
     Args:
         observers: Functions that are called with each event: `RunStarted`, then `RunEnded`. One that raises is
             logged and not called again; the run goes on.
+        checkpoint: A file, as a path or a `Checkpoint`, in which the results of steps with `checkpoint=True` are kept.
+            What is in it already is read back, and not called again: that is how a run is resumed.
         clock: What time-outs are measured with; by default real time. For tests: `headrace.testing.ScriptedClock`.
 
     >>> from headrace import RunEnded, SyncRunner, step
@@ -57,8 +62,11 @@ class SyncRunner:
     ['RunStarted', 'RunEnded']
     """
 
-    def __init__(self, *, observers: Iterable[Observer] = (), clock: Clock | None = None) -> None:
+    def __init__(
+        self, *, observers: Iterable[Observer] = (), checkpoint: Where = None, clock: Clock | None = None
+    ) -> None:
         self.observers = tuple(observers)
+        self.checkpoint = as_checkpoint(checkpoint)
         self.clock = clock
 
     @overload
@@ -70,11 +78,13 @@ class SyncRunner:
     def execute(self, pipeline: Flow[Any, Any], /, *args: Any, **kwargs: Any) -> Run[Any]:
         """Run to the end, as `pipeline.run(...)` does, and report.
 
-        Raises: what `pipeline.run(...)` raises.
+        Raises: what `pipeline.run(...)` raises; CheckpointError: what is to be kept cannot be.
         """
         from headrace.drivers.runner import observed
 
-        result, report = observed(pipeline._program, pipeline._bind(args, kwargs), self.observers, self.clock)
+        program, arguments = pipeline._program, pipeline._bind(args, kwargs)
+        with opened(self.checkpoint, program) as checkpoints:
+            result, report = observed(program, arguments, self.observers, self.clock, checkpoints)
         return Run(result, report)
 
 
@@ -90,8 +100,11 @@ class AsyncRunner:
     'hello, you'
     """
 
-    def __init__(self, *, observers: Iterable[Observer] = (), clock: Clock | None = None) -> None:
+    def __init__(
+        self, *, observers: Iterable[Observer] = (), checkpoint: Where = None, clock: Clock | None = None
+    ) -> None:
         self.observers = tuple(observers)
+        self.checkpoint = as_checkpoint(checkpoint)
         self.clock = clock
 
     @overload
@@ -105,12 +118,13 @@ class AsyncRunner:
     def execute(self, pipeline: Flow[Any, Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Run[Any]]:
         """Run to the end, as `pipeline.arun(...)` does, and report.
 
-        Raises: what `pipeline.arun(...)` raises.
+        Raises: what `pipeline.arun(...)` raises; CheckpointError: what is to be kept cannot be.
         """
         return self._executed(pipeline._program, pipeline._bind(args, kwargs))
 
     async def _executed(self, program: Program, arguments: dict[str, Any]) -> Run[Any]:
         from headrace.drivers.aio import observed
 
-        result, report = await observed(program, arguments, self.observers, self.clock)
+        with opened(self.checkpoint, program) as checkpoints:
+            result, report = await observed(program, arguments, self.observers, self.clock, checkpoints)
         return Run(result, report)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from headrace.dsl.checkpoint import with_code
 from headrace.errors import HintError
 from headrace.graph.callee import Callee, read
 from headrace.graph.hints import describe, item_of, iterates
@@ -46,7 +47,8 @@ def stand_in(
         found, fake = msgspec.structs.replace(found, is_async=True), _awaited(fake)
     if not per_item:
         found = _giving_as(callee, found)
-    return found, fake, msgspec.structs.replace(options, executor=_executor(found, options), idempotent=False)
+    own = msgspec.structs.replace(options, executor=_executor(found, options), idempotent=False, version=None)
+    return found, fake, with_code(own, fake)
 
 
 def _executor(found: Callee, options: Options) -> Literal["inline", "thread", "async"]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
+from headrace.dsl.binding import shown_parameters
+from headrace.dsl.checkpoint import with_code
 from headrace.dsl.flow import Flow
 from headrace.dsl.handle import Handle, called_at
 from headrace.dsl.trace import current_trace
-from headrace.errors import WiringError
-from headrace.graph.callee import BUILT_IN, name_of, place_of, read
+from headrace.errors import OptionError, WiringError
+from headrace.graph.callee import BUILT_IN, Callee, name_of, place_of, read
 from headrace.graph.options import Executor, Mode, OnError, Options
 from headrace.graph.values import shown
 
@@ -27,7 +30,7 @@ T = TypeVar("T")
 
 
 class StepOptions(TypedDict, total=False):
-    """The options of a step. `max_in_flight` is in items, `concurrency` in calls at once."""
+    """The options of a step. `max_in_flight` is in items, `concurrency` in calls at once. `step` tells of each."""
 
     max_in_flight: int
     concurrency: int | None
@@ -37,6 +40,9 @@ class StepOptions(TypedDict, total=False):
     mode: Mode | None
     on_error: OnError
     max_failures: int | float | None
+    checkpoint: bool
+    version: str | None
+    unkeyed: str | Sequence[str]
 
 
 class NamedStepOptions(StepOptions, total=False):
@@ -62,7 +68,10 @@ class Step(Flow[P, R_co]):
         self.function = function
         self.callee = read(function, name)
         self.name = name
-        self.settings = options.changed(changes, f"step '{name}' ({_place(function)})", is_async=self.callee.is_async)
+        owner = f"step '{name}' ({_place(function)})"
+        settings = options.changed(changes, owner, is_async=self.callee.is_async)
+        _check_unkeyed(owner, settings, self.callee)
+        self.settings = with_code(settings, function)
         functools.update_wrapper(self, function, updated=())
 
     def __repr__(self) -> str:
@@ -155,6 +164,11 @@ def step(  # noqa: D417  # its arguments are those of the overloads
             logged once for each kind of exception; a generator that failed ends there.
         max_failures: With "skip" or `.catch()`, how many failures may be: a number of items, or a fraction of the
             items, from the 100th item on and at the end. One more stops the run as with "raise".
+        checkpoint: True: a runner that has a `checkpoint` keeps the result of each call, and does not make the call
+            again. For steps that are called per item, or once with values. docs/checkpoints.md says what that promises.
+        version: Kept results are those of this version. Default: they are those of the function as its code is now.
+        unkeyed: Parameters on which the result does not depend, such as a client: other arguments for them do not
+            invalidate what was kept.
 
     Raises:
         OptionError: an option has a value that it cannot have.
@@ -189,6 +203,19 @@ def _made(function: Any, name: str | None, options: dict[str, Any]) -> Step[Any,
     place = _place(function)
     name = checked_name(name, place) if name is not None else name_of(function)
     return Step(function, name, Options(), options)
+
+
+def _check_unkeyed(owner: str, options: Options, callee: Callee) -> None:
+    """Only a parameter can be left out of what a result is kept by."""
+    takes_any = callee.signature is None or any(
+        parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in callee.parameters.values()
+    )
+    for name in () if takes_any else options.unkeyed:
+        if name not in callee.parameters:
+            raise OptionError(
+                f"{owner}: unkeyed must be names of parameters, got {shown(name)}; it takes "
+                f"{shown_parameters(callee.signature or inspect.Signature())}"
+            )
 
 
 def _place(function: Any) -> str:

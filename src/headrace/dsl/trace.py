@@ -39,6 +39,7 @@ from headrace.graph.hints import (
 )
 from headrace.graph.options import Options
 from headrace.graph.stages import PER_ITEM
+from headrace.graph.values import shown
 
 __all__ = ["Trace", "current_trace", "spread_inputs", "tracing"]
 
@@ -299,6 +300,8 @@ class Trace:
         self._check_colour(callee, inputs)
         self._check_overlap(kind, callee, options, any(given.delivery == "stream" for given in inputs))
         self._check_failures(kind, callee, options)
+        if options.checkpoint:
+            self._check_checkpoint(kind, callee, options, inputs)
         gives: Literal["value", "stream"] = "value" if kind == "value" or kind in RESOURCES else "stream"
         draft = Draft(
             self.unique(callee.name),
@@ -364,6 +367,21 @@ class Trace:
                 f"{callee}: on_error='skip' works for steps that give a stream, got a call that gives one value, which "
                 f"others need; leave the option out (called at {self.here()})"
             )
+
+    def _check_checkpoint(self, kind: Kind, callee: Callee, options: Options, inputs: tuple[Given, ...]) -> None:
+        """Results are kept by what a call is given, which must be there as a whole when it is made."""
+        if kind == "source":
+            use, fix = "a generator that begins a stream", "leave it out, or give it items with .flat_map"
+        elif any(given.delivery == "stream" for given in inputs):
+            use, fix = "a step that reads a whole stream", "leave it out, or give the step items or .collect()"
+        elif any(given.delivery == "item" and given.parameter in options.unkeyed for given in inputs):
+            use, fix = f"the item unkeyed, as {shown(options.unkeyed)}", "leave its parameter out of unkeyed"
+        else:
+            return
+        raise WiringError(
+            f"{callee}: checkpoint=True keeps results by the item or the values that a call is given, got {use}; {fix} "
+            f"(called at {self.here()})"
+        )
 
     def _check_colour(self, callee: Callee, inputs: tuple[Given, ...]) -> None:
         """A stream is read with `for` in a plain function, and with `async for` in an async one."""

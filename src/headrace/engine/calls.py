@@ -11,7 +11,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import AsyncGeneratorType, GeneratorType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headrace.engine.blame import Blame
 from headrace.engine.ending import ending, ending_in_task
@@ -22,22 +22,25 @@ from headrace.engine.policy import Policy
 from headrace.engine.stopwatch import Stopwatch
 from headrace.engine.weave import SOURCE, Thread, weave
 from headrace.errors import LengthError, OptionError
-from headrace.graph.dag import Constant, Node, Program
+from headrace.graph.dag import RESOURCES, Constant, Edge, Node, Program
 from headrace.graph.stages import PER_ITEM
 from headrace.graph.values import is_count, shown
+
+if TYPE_CHECKING:
+    from headrace.engine.checkpoint import Checkpoints, Kept
 
 __all__ = ["Calls", "per_item_run"]
 
 Streams = Mapping[str, Iterator[Any]]  # by parameter
 AsyncStreams = Mapping[str, AsyncIterator[Any]]
-RunInner = Callable[[Program, Mapping[str, Any], bool], Any]
+RunInner = Callable[[Program, Mapping[str, Any], bool, "Checkpoints | None"], Any]
 
 
 class Calls:
     """The calls of one run. `values` is shared with the run, and has what a node needs when it is called.
 
     `policies` and `watches` have for some nodes what becomes of failures, and what takes the time of their calls. `run`
-    runs the inner program of a node, in a task or not, with arguments by parameter.
+    runs the inner program of a node, in a task or not, with arguments by parameter and the checkpoints for it.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Calls:
         policies: Mapping[str, Policy],
         watches: Mapping[str, Stopwatch],
         run: RunInner,
+        checkpoints: Checkpoints | None,
     ) -> None:
         self.program = program
         self.values = values
@@ -55,6 +59,7 @@ class Calls:
         self.policies = policies
         self.watches = watches
         self.run = run
+        self.checkpoints = checkpoints
         self.tallies: dict[str, tuple[int, int]] = {}  # items into and out of steps in fused loops
 
     def value(self, node: Node, streams: Streams) -> Any:
@@ -69,6 +74,9 @@ class Calls:
             for _ in positional[0]:
                 pass
             return None
+        kept = self.kept(node)
+        if kept is not None:
+            return kept.calling(self.once(node))(None)
         function = partial(self._function(node), *positional, **keywords)
         return function() if watch is None else watch.call(lambda _: function())(None)
 
@@ -170,6 +178,9 @@ class Calls:
             async for _ in positional[0]:
                 pass
             return None
+        kept = self.kept(node)
+        if kept is not None:
+            return await kept.calling(self.once(node))(None)
         function = partial(self._function(node), *positional, **keywords)
         return await (function() if watch is None else watch.call_in_task(lambda _: function())(None))
 
@@ -198,7 +209,12 @@ class Calls:
             raise
 
     def of_item(self, node: Node) -> Callable[[Any], Any]:
-        """The step's function as a function of one item."""
+        """The step's function as a function of one item; where results are kept, it is called for new items only."""
+        kept, function = self.kept(node), self.plain_of_item(node)
+        return function if kept is None else kept.calling(function)
+
+    def plain_of_item(self, node: Node) -> Callable[[Any], Any]:
+        """The step's function as a function of one item, which is called whatever is kept."""
         watch = self.watches.get(node.id)
         function = self._of_item(node)
         return function if watch is None else watch.of_item(function, node)
@@ -224,6 +240,27 @@ class Calls:
             return lambda item: function(*before, item, *after, **keywords)
         return lambda item: function(item, *after, **keywords)
 
+    def kept(self, node: Node) -> Kept | None:
+        """The results of the node's calls, if they are kept."""
+        if self.checkpoints is None or not node.checkpoint:
+            return None
+        keyed = {
+            entry.parameter: value
+            for entry, value in self._given(node, {})
+            if entry.parameter not in node.unkeyed and not self._is_resource(entry)
+        }
+        try:
+            return self.checkpoints.of(node, self.program, keyed)
+        except Exception as error:
+            self.blame.step(error, node)
+            raise
+
+    def _is_resource(self, entry: Edge | Constant) -> bool:
+        if not isinstance(entry, Edge) or entry.delivery != "value":
+            return False
+        outer = self.checkpoints.resources if self.checkpoints else ()
+        return entry.source in outer or self.blame.nodes[entry.source].kind in RESOURCES
+
     def once(self, node: Node) -> Callable[[None], Any]:
         """The function of a value node that reads no stream, with all of its arguments."""
         function = self._function(node)
@@ -237,7 +274,11 @@ class Calls:
         program = self.program.inner[node.id]
         parameters = [inner.id for inner in program.dag.nodes if inner.kind == "parameter"]
         in_task = node.executor == "async"
-        return lambda *values: self.run(program, dict(zip(parameters, values, strict=True)), in_task)
+        checkpoints = None
+        if self.checkpoints is not None:  # what is given beside the item comes last
+            pairs = zip(reversed(parameters), reversed(node.inputs), strict=False)
+            checkpoints = self.checkpoints.inner({id for id, entry in pairs if self._is_resource(entry)})
+        return lambda *values: self.run(program, dict(zip(parameters, values, strict=True)), in_task, checkpoints)
 
     def _function(self, node: Node) -> Callable[..., Any]:
         """The step's function, or if resources are entered for each of its calls: one that does that."""
@@ -251,20 +292,22 @@ class Calls:
         """The arguments of the node's function, but for the item of a per-item call."""
         positional: list[Any] = []
         keywords: dict[str, Any] = {}
-        for index, entry in enumerate(node.inputs):
-            if isinstance(entry, Constant):
-                value = self.program.constants[node.id, index]
-            elif entry.delivery == "value":
-                value = self.values[entry.source]
-            elif entry.delivery == "stream":
-                value = streams[entry.parameter]
-            else:
-                continue
+        for entry, value in self._given(node, streams):
             if entry.keyword:
                 keywords[entry.parameter] = value
             else:
                 positional.append(value)
         return positional, keywords
+
+    def _given(self, node: Node, streams: Mapping[str, Any]) -> Iterator[tuple[Edge | Constant, Any]]:
+        """What the node's function is given, input by input, but for the item of a per-item call."""
+        for index, entry in enumerate(node.inputs):
+            if isinstance(entry, Constant):
+                yield entry, self.program.constants[node.id, index]
+            elif entry.delivery == "value":
+                yield entry, self.values[entry.source]
+            elif entry.delivery == "stream":
+                yield entry, streams[entry.parameter]
 
     def _relayed(self, node: Node, items: Iterator[Any], close: Callable[[], object] | None = None) -> Iterator[Any]:
         """`items` of an iterator that has no frame of its own to be found in a traceback, and no end of its own."""

@@ -15,7 +15,17 @@ from headrace.engine.channel import Channel
 from headrace.engine.held import Held, script_of
 from headrace.engine.outcome import Ended, Failed, Outcome, Value
 from headrace.engine.policy import LEFT_OUT, Fault
-from headrace.engine.ports import Answer, LateTap, Pool, Port, Puller, call_elsewhere, receive, resume_elsewhere
+from headrace.engine.ports import (
+    Answer,
+    Calling,
+    LateTap,
+    Pool,
+    Port,
+    Puller,
+    call_elsewhere,
+    receive,
+    resume_elsewhere,
+)
 from headrace.engine.tasked import Tasked
 from headrace.engine.window import Slot, Window
 from headrace.graph.dag import Node, Stage
@@ -61,7 +71,7 @@ class Elsewhere:
             ends=lambda why: self._ended(node, why, next(numbers) - 1),
         )
         [source] = self.lines.streams(node, None).values()
-        calls: list[Callable[[Any], Any]] = []
+        calls: list[tuple[Calling, Callable[[Any], Any]]] = []
 
         def settle(slot: Slot, item: Any, number: int, outcome: Value | Failed) -> None:
             if isinstance(outcome, Failed):
@@ -76,10 +86,15 @@ class Elsewhere:
         def pump() -> None:
             if not calls:
                 self.lines.await_values(node.value_edges)
-                calls.append(self.lines.calls.of_item(node))
-            call_elsewhere(window, source, pool, calls[0], begins, self.lines.blamed_on(node))
+                calls.append((self._keeping(node, pool), self.lines.calls.plain_of_item(node)))
+            call_elsewhere(window, source, *calls[0], begins, self.lines.blamed_on(node))
 
         return pump
+
+    def _keeping(self, node: Node, pool: Pool) -> Calling:
+        """`pool`, or where results of the node are kept, one that makes only the calls that have none."""
+        kept = self.lines.calls.kept(node)
+        return pool if kept is None else kept.pool(pool, self.lines.driver)
 
     def _scripted(self, node: Node, begins: Begins) -> Begins:
         """`begins`, or where a test says in which order the calls are over, what holds them back until then."""
@@ -156,7 +171,7 @@ class Elsewhere:
     def result_of_call(self, node: Node) -> Any:
         """What a step gives that is called once, in a thread or a worker process."""
         answer = Answer(self.lines.driver)
-        self._pool(node).submit(self.lines.calls.once(node), None, answer.done)
+        self._keeping(node, self._pool(node)).submit(self.lines.calls.once(node), None, answer.done)
         return answer.unwrap()
 
     def _puller(

@@ -51,7 +51,7 @@ from typing import Any, NamedTuple, Protocol
 from headrace.engine.outcome import travelling
 from headrace.engine.policy import LEFT_OUT, Policy
 
-__all__ = ["Fused", "Tally", "fuse"]
+__all__ = ["Fused", "Tally", "fuse", "shut", "spread"]
 
 MAX_NESTED = 15  # Python allows 20 nested blocks, and every flat_map is one
 MAX_CALLS = 20  # calls in one expression; its parser allows some 100
@@ -115,7 +115,7 @@ def fuse(
     """
     fused = _fused(tuple(kinds), collect, in_task, hasattr(items, "__aiter__"))
     losses = {f"lost{index}": _losing(policy, index, policies, fused) for index, policy in policies.items()}
-    names = {"__builtins__": builtins, "spread": _spread, "shut": _shut, **losses}
+    names = {"__builtins__": builtins, "spread": spread, "shut": shut, **losses}
     loop = FunctionType(fused.code.replace(), names)
     functions = [
         _guarded(kinds[index], function, losses[f"lost{index}"]) if index in policies else function
@@ -176,13 +176,13 @@ def _guarded(kind: str, function: Callable[..., Any], lost: Lost) -> Callable[..
     async def results_in_task(item: Any, counter: int) -> AsyncIterator[Any]:
         opened: list[Any] = []
         try:
-            async for result in _spread(function(item), opened):
+            async for result in spread(function(item), opened):
                 yield result
         except Exception as error:
             for failure in _handed_on(lost(error, item, counter), error):
                 yield failure
         finally:
-            await _shut(opened)
+            await shut(opened)
 
     return results_in_task if "await" in kind else results
 
@@ -193,7 +193,7 @@ def _handed_on(lost: object | None, error: Exception) -> tuple[object, ...]:
     return () if lost is LEFT_OUT else (lost,)
 
 
-def _spread(made: Any, opened: list[Any]) -> AsyncIterator[Any]:
+def spread(made: Any, opened: list[Any]) -> AsyncIterator[Any]:
     """The items of what an async flat_map step gave; `opened` is what a loop that ends early must close."""
     items = _items_of(made, opened)
     opened.append(items)
@@ -215,7 +215,7 @@ async def _items_of(made: Any, opened: list[Any]) -> AsyncIterator[Any]:
     opened.pop()
 
 
-async def _shut(opened: list[Any]) -> None:
+async def shut(opened: list[Any]) -> None:
     """Close what is open, the innermost first."""
     while opened:
         await opened.pop().aclose()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headrace.engine.blame import Blame
 from headrace.engine.calls import Calls, per_item_run
@@ -24,6 +24,9 @@ from headrace.engine.tasked import Tasked
 from headrace.graph.dag import Edge, Node, Program, Stage
 from headrace.graph.stages import PER_ITEM, calls_overlap
 
+if TYPE_CHECKING:
+    from headrace.engine.checkpoint import Checkpoints
+
 __all__ = ["CALLER", "Lines"]
 
 TIMED = PER_ITEM | {"value", "source", "transform"}  # the nodes that call code of the user's
@@ -35,6 +38,7 @@ class Lines:
 
     `values` is shared with the run: what is not in it yet is waited for. With `counting`, items are also counted
     between generators, where nothing of headrace stands otherwise, and the time that steps take is measured.
+    `checkpoints` keep what some steps give.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Lines:
         blame: Blame,
         failed: Callable[[BaseException], None],
         counting: bool,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.dag = program.dag
         self.nodes = blame.nodes
@@ -58,7 +63,7 @@ class Lines:
         }
         timed = [node.id for node in self.dag.nodes if node.kind in TIMED] if counting else []
         self.watches = {id: Stopwatch(driver.clock.now) for id in timed}
-        self.calls = Calls(program, values, blame, self.policies, self.watches, driver.inner)
+        self.calls = Calls(program, values, blame, self.policies, self.watches, driver.inner, checkpoints)
         self.stages: dict[str, Stage] = {stage.nodes[-1]: stage for stage in self.dag.stages}
         self.places = {end: place for place, end in enumerate(self.stages)}
         self.woven = {group[0]: [self.nodes[id] for id in group] for stage in self.dag.stages for group in stage.woven}
@@ -147,12 +152,8 @@ class Lines:
             return self.elsewhere.result_of_call(node)
         if node.kind == "collect" and node.function is None and len(nodes) > 1:
             return self._collected(nodes[:-1], node.id, node.stream_edges[0])
-        items = self._lazily(nodes[:-1]) if len(nodes) > 1 else None
+        items = self._composed(nodes[:-1]) if len(nodes) > 1 else None
         return self.calls.value(node, self.streams(node, items))
-
-    def may_read_nothing(self, stage: Stage) -> bool:
-        """Whether the value of that stage may be there before it has read its stream, or any of it."""
-        return stage.executor == "inline" and self.nodes[stage.nodes[-1]].kind == "value"
 
     def _collected(self, nodes: list[Node], target: str, edge: Edge) -> list[Any]:
         """All that a line of nodes gives; if it ends in per-item steps, straight from their loop."""
@@ -205,13 +206,10 @@ class Lines:
         return self.elsewhere.port([self.nodes[id] for id in stage.nodes], stage, channel)
 
     def _native(self, stage: Stage) -> Iterator[Any]:
-        return self._lazily([self.nodes[id] for id in stage.nodes])
-
-    def _lazily(self, nodes: Sequence[Node]) -> Iterator[Any]:
-        """One iterator through all of the nodes, which waits for the values that they need when it is first read."""
+        nodes = [self.nodes[id] for id in stage.nodes]
         missing = [edge for node in nodes for edge in node.value_edges if edge.source not in self.values]
         if missing:
-            self.deferred |= {node.id for node in nodes}
+            self.deferred |= set(stage.nodes)
         return self._deferred(nodes, missing) if missing else self._composed(nodes)
 
     def _deferred(self, nodes: Sequence[Node], missing: Sequence[Edge]) -> Iterator[Any]:

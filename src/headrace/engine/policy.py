@@ -1,8 +1,8 @@
 """What becomes of a failure: it stops the run, its item is left out, or it becomes an item itself.
 
 Lives here: that decision, and what is counted, logged and kept for the report. Must not live here: where failures come
-up (fuse.py, calls.py, elsewhere.py). Only an `Exception` of the step's own code comes here; what stops a run from
-outside (KeyboardInterrupt, CancelledError, Stopped) is no failure of an item.
+up (fuse.py, calls.py, elsewhere.py). Only an `Exception` comes here; what stops a run from outside (KeyboardInterrupt,
+CancelledError, Stopped) is no failure of an item, and neither is a result that cannot be kept.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from headrace.engine.failure import Failure
+from headrace.errors import CheckpointError
 from headrace.graph.dag import Node
 
 __all__ = ["LEFT_OUT", "Caught", "Fault", "Policy"]
@@ -69,6 +70,8 @@ class Policy:
 
         Else what is to be handed on: `LEFT_OUT` (nothing), or the failure as `Caught`.
         """
+        if isinstance(error, CheckpointError):
+            return None
         self.failed += 1
         if self._too_many(number):
             return None

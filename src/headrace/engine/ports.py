@@ -11,15 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headrace.engine.channel import Branch, Channel
 from headrace.engine.outcome import END, Ended, Failed, Outcome, Value
 from headrace.engine.window import Slot, Window
 from headrace.graph.dag import Node, Program
 
+if TYPE_CHECKING:
+    from headrace.engine.checkpoint import Checkpoints
+
 __all__ = [
     "Answer",
+    "Calling",
     "Clock",
     "Driver",
     "Fiber",
@@ -52,10 +56,8 @@ class Fiber(Protocol):
         ...
 
 
-class Pool(Protocol):
-    """Threads, worker processes or tasks for the calls of one step."""
-
-    elsewhere: float  # seconds that its calls took where only it can tell: in other processes
+class Calling(Protocol):
+    """Makes the calls of one step elsewhere."""
 
     def submit(self, call: Callable[[Any], Any], item: Any, done: Callable[[Value | Failed], None]) -> None:
         """Have `call(item)` run elsewhere; return when it has begun, or waits for a worker process.
@@ -63,6 +65,12 @@ class Pool(Protocol):
         `call` is the same each time. `done` is called in the run's own thread.
         """
         ...
+
+
+class Pool(Calling, Protocol):
+    """Threads, worker processes or tasks for the calls of one step."""
+
+    elsewhere: float  # seconds that its calls took where only it can tell: in other processes
 
     def stop(self) -> None:
         """Cancel the calls that can be cancelled, and do not wait for them."""
@@ -197,7 +205,9 @@ class Driver(Protocol):
         """Have `message` called in the run's own thread."""
         ...
 
-    def inner(self, program: Program, arguments: Mapping[str, Any], in_task: bool) -> Any:
+    def inner(
+        self, program: Program, arguments: Mapping[str, Any], in_task: bool, checkpoints: Checkpoints | None
+    ) -> Any:
         """What a run of its own gives: the result, or an iterator of a stream's items. In a task, their async kinds."""
         ...
 
@@ -271,7 +281,7 @@ def fill(channel: Channel, source: Iterator[Any], failed: Blamed) -> None:
 def call_elsewhere(
     window: Window,
     source: Iterator[Any],
-    pool: Pool,
+    pool: Calling,
     call: Callable[[Any], Any],
     settle: Settle,
     failed: Blamed,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headrace.engine.blame import Blame
 from headrace.engine.deadlock import deadlock
@@ -21,6 +21,9 @@ from headrace.engine.tasked import Tasked
 from headrace.errors import DeadlockError
 from headrace.graph.dag import RESOURCES, Node, Program
 
+if TYPE_CHECKING:
+    from headrace.engine.checkpoint import Checkpoints
+
 __all__ = ["Execution"]
 
 
@@ -30,14 +33,21 @@ class Execution:
     `arguments` are the pipeline's, by the node id of the parameter.
     """
 
-    def __init__(self, program: Program, arguments: Mapping[str, Any], driver: Driver, counting: bool) -> None:
+    def __init__(
+        self,
+        program: Program,
+        arguments: Mapping[str, Any],
+        driver: Driver,
+        counting: bool,
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
         self.dag = program.dag
         self.nodes: dict[str, Node] = {node.id: node for node in self.dag.nodes}
         self.values: dict[str, Any] = dict(arguments)
         self.driver = driver
         self.failures = Failures()
         self.blame = Blame(self.nodes)
-        self.lines = Lines(program, self.values, driver, self.blame, self.failures.add, counting)
+        self.lines = Lines(program, self.values, driver, self.blame, self.failures.add, counting, checkpoints)
         self.resources = Resources(self.lines.calls, driver, self.blame, self.failures)
         self.stages = {stage.nodes[-1]: stage for stage in self.dag.stages if stage.handoff == "value"}
         self.unfinished = {node.id: node for node in self.dag.nodes if node.id in self.stages}
@@ -164,17 +174,17 @@ class Execution:
     def _finish_in_turn(self) -> None:
         waiting = list(self.unfinished.values())
         while waiting and self.failure is None:
-            place = next(place for place, node in enumerate(waiting) if not self._missing(self.stages[node.id].nodes))
+            place = next(place for place, node in enumerate(waiting) if not self._missing(node.id))
             self._finish(waiting.pop(place))
 
-    def _missing(self, nodes: Iterable[str]) -> set[str]:
-        """The values that these nodes still need."""
-        return {edge.source for id in nodes for edge in self.nodes[id].value_edges} - self.values.keys()
+    def _missing(self, id: str) -> set[str]:
+        """The values that the stage which ends in `id` still needs."""
+        edges = [edge for member in self.stages[id].nodes for edge in self.nodes[member].value_edges]
+        return {edge.source for edge in edges} - self.values.keys()
 
     def _start_fibers(self) -> None:
         for id in self.unfinished:
-            stage = self.stages[id]
-            self.missing[id] = self._missing([id] if self.lines.may_read_nothing(stage) else stage.nodes)
+            self.missing[id] = self._missing(id)
             for value in self.missing[id]:
                 self.needed_by.setdefault(value, []).append(id)
         for node in list(self.unfinished.values()):

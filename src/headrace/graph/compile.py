@@ -49,6 +49,8 @@ def compile_recording(recording: Recording) -> Program:
             if given.source is None
         },
         inner={draft.id: draft.inner for draft in drafts.values() if draft.inner is not None},
+        results={draft.id: draft.result for draft in drafts.values() if draft.options.checkpoint},
+        codes={draft.id: draft.options.code for draft in drafts.values() if draft.options.checkpoint},
     )
 
 
@@ -149,6 +151,9 @@ def _node(draft: Draft, level: int) -> Node:
         stage=None,
         inner=None if draft.inner is None else draft.inner.dag,
         idempotent=draft.options.idempotent,
+        checkpoint=draft.options.checkpoint,
+        version=draft.options.version,
+        unkeyed=draft.options.unkeyed,
     )
 
 

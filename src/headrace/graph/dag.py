@@ -108,7 +108,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     parameter has none). A node with an `inner` DAG has no function: it runs that DAG for each item, whose parameters
     it gives its inputs, in order. `on_error` says what a failure does: it stops the run, its item is left out, or it
     goes to the failures of the step as an item; a run whose step has more than `max_failures` (a number, or a fraction
-    of its items) is stopped all the same.
+    of its items) is stopped all the same. A runner that has a store keeps the results of a node with `checkpoint`; they
+    are those of `version`, or of its function's code, and of all arguments but those of the parameters `unkeyed`.
 
     >>> from headrace import step
     >>> node = step("double", fn=lambda number: number * 2).dag.node("double/double")
@@ -134,6 +135,9 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_failures: int | float | None = None
     inner: Dag | None = None
     idempotent: bool = False
+    checkpoint: bool = False
+    version: str | None = None
+    unkeyed: tuple[str, ...] = ()
 
     @property
     def edges(self) -> tuple[Edge, ...]:
@@ -278,7 +282,9 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     """A `Dag` together with what JSON cannot hold: all that a runner in the same process needs.
 
     `functions` and `inner` (the programs of sub-pipelines that run per item) are found by the node's id, `constants` by
-    the node's id and their place among its inputs. docs/own_runner.md builds a runner on it.
+    the node's id and their place among its inputs. Of nodes whose results may be kept, `results` has the type hints of
+    these (of one item, for a `flat_map`), and `codes` fingerprints of the functions. docs/own_runner.md builds a runner
+    on it.
 
     >>> from headrace import Stream, pipeline, stream
     >>> @pipeline
@@ -292,3 +298,5 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     functions: Mapping[str, Callable[..., Any]]
     constants: Mapping[tuple[str, int], Any]
     inner: Mapping[str, Program]
+    results: Mapping[str, Any]
+    codes: Mapping[str, str]

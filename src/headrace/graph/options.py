@@ -25,7 +25,8 @@ class Options(msgspec.Struct, frozen=True):
     once (default: `max_in_flight`). `ordered` keeps the results of calls that overlap in input order. `idempotent`
     says that a call may be made again whose worker process died. `mode` is how a stream must reach the step: "each" in
     a call per item, "all" in one call; None leaves it to the use and the hints. `max_failures` is how
-    many failures may be: a number of items, or a fraction of them.
+    many failures may be: a number of items, or a fraction of them. `checkpoint` has results kept, as those of `version`
+    (default: as the function's code says) and whatever the arguments of the parameters `unkeyed` are.
     """
 
     max_in_flight: int = 1
@@ -36,6 +37,10 @@ class Options(msgspec.Struct, frozen=True):
     mode: Mode | None = None
     on_error: OnError | Literal["catch"] = "raise"
     max_failures: int | float | None = None
+    checkpoint: bool = False
+    version: str | None = None
+    unkeyed: tuple[str, ...] = ()
+    code: str = ""  # with `checkpoint`: a fingerprint of the function, as it was when it was made a step
 
     @property
     def calls_at_once(self) -> int:
@@ -49,7 +54,7 @@ class Options(msgspec.Struct, frozen=True):
 
         Raises: OptionError: an unknown option, or a value that the option cannot have.
         """
-        known = self.__struct_fields__
+        known = [name for name in self.__struct_fields__ if name != "code"]
         for name in changes:
             if name not in known:
                 raise OptionError(f"{owner}: there is no option {name!r}; the options are {', '.join(known)}")
@@ -61,7 +66,7 @@ class Options(msgspec.Struct, frozen=True):
                 f"{owner}: on_error must be 'raise' or 'skip', got {shown(changes['on_error'])}; to have the failures "
                 "as a stream, use .catch() on the stream that the step gives"
             )
-        changed = msgspec.structs.replace(self, **changes)
+        changed = msgspec.structs.replace(self, **_as_stored(changes))
         if is_async:
             changed = changed._of_async(owner)
         changed._check(owner)
@@ -92,11 +97,27 @@ class Options(msgspec.Struct, frozen=True):
                 f"{owner}: idempotent=True says that a call may be made again whose worker process died, got "
                 f"executor='{self.executor}'; add executor='process', or leave it out"
             )
+        self._check_checkpoint(owner)
         if not self.ordered and self.executor == "inline":
             raise OptionError(
                 f"{owner}: ordered=False needs calls that overlap, got executor='inline'; add executor='thread', "
                 "or make it async"
             )
+
+    def _check_checkpoint(self, owner: str) -> None:
+        if not isinstance(self.checkpoint, bool):
+            raise OptionError(f"{owner}: checkpoint must be True or False, got {shown(self.checkpoint)}")
+        if self.version is not None and (not isinstance(self.version, str) or not self.version):
+            raise OptionError(f"{owner}: version must be text, got {shown(self.version)}")
+        if not isinstance(self.unkeyed, tuple) or not all(isinstance(name, str) for name in self.unkeyed):
+            raise OptionError(f"{owner}: unkeyed must be names of parameters, got {shown(self.unkeyed)}")
+        given = {"version": self.version, "unkeyed": self.unkeyed}
+        for name, value in given.items():
+            if value and not self.checkpoint:
+                raise OptionError(
+                    f"{owner}: {name}={shown(value)} is about results that are kept, got checkpoint=False; add "
+                    "checkpoint=True, or leave it out"
+                )
 
     def _check_concurrency(self, owner: str) -> None:
         _check_count(owner, "concurrency", self.concurrency)
@@ -110,6 +131,14 @@ class Options(msgspec.Struct, frozen=True):
                 f"{owner}: concurrency must be at most max_in_flight={self.max_in_flight}, got "
                 f"{self.concurrency}; raise max_in_flight"
             )
+
+
+def _as_stored(changes: dict[str, Any]) -> dict[str, Any]:
+    """The names of parameters as a tuple, whether one or several are given."""
+    names = changes.get("unkeyed", ())
+    if isinstance(names, (str, list)):
+        changes = {**changes, "unkeyed": (names,) if isinstance(names, str) else tuple(names)}
+    return changes
 
 
 def _check_count(owner: str, name: str, value: object) -> None:

@@ -5,12 +5,14 @@ Other runners are checked with `headrace.testing.check_guarantees`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
+from headrace import AsyncRunner, SyncRunner
 from headrace.testing.runners import RUNNERS
 
 WAYS: dict[str, Callable[..., Any]] = {
@@ -19,7 +21,28 @@ WAYS: dict[str, Callable[..., Any]] = {
 }
 
 
+def kept_sync(checkpoint: Any, pipeline: Any, *args: Any) -> Any:
+    return SyncRunner(checkpoint=checkpoint).execute(pipeline, *args).result
+
+
+def kept_async(checkpoint: Any, pipeline: Any, *args: Any) -> Any:
+    return asyncio.run(AsyncRunner(checkpoint=checkpoint).execute(pipeline, *args)).result
+
+
+def kept_in_loop(checkpoint: Any, pipeline: Any, *args: Any) -> Any:
+    async def cell() -> Any:
+        return kept_sync(checkpoint, pipeline, *args)
+
+    return asyncio.run(cell())
+
+
+KEPT: dict[str, Callable[..., Any]] = {"sync": kept_sync, "async": kept_async, "sync in a loop": kept_in_loop}
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "run_kept" in metafunc.fixturenames:
+        kept = {} if hasattr(metafunc.config, "headrace_runners") else KEPT  # others say nothing about checkpoints
+        metafunc.parametrize("run_kept", list(kept.values()), ids=list(kept))
     if "run_pipeline" in metafunc.fixturenames:
         runners = getattr(metafunc.config, "headrace_runners", WAYS)
         metafunc.parametrize("run_pipeline", list(runners.values()), ids=list(runners))

@@ -235,20 +235,6 @@ def test_1_5_producer_is_closed_when_every_branch_is(run_pipeline: Run) -> None:
     assert run_pipeline(fan_out) == "[1, 2] [1, 2, 3, 4] ['closed']"
 
 
-def test_1_5_consumer_that_reads_nothing_waits_for_nothing(run_pipeline: Run) -> None:
-    @step
-    def nothing(items: Iterator[int]) -> str:
-        return "nothing"
-
-    @pipeline
-    def both(items: list[int]) -> tuple[int, str]:
-        found = stream(items)
-        total = step("total", fn=lambda numbers: sum(list(numbers)))(found)
-        return total, nothing(found.map(lambda number, by: number + by, total))
-
-    assert run_pipeline(both, [1, 2, 3]) == (6, "nothing")
-
-
 @pytest.mark.parametrize("executor", ["inline", "thread"])
 @pytest.mark.parametrize("bound", BOUNDS)
 def test_1_6_nothing_is_asked_without_a_space(run_pipeline: Run, bound: int, executor: Any) -> None:

@@ -826,20 +826,6 @@ def test_8_7_failure_of_a_call_cannot_be_swallowed(run_pipeline: Run, make: Any,
     assert caught.value.__notes__[:-1] == (["headrace: then LookupError: while leaving"] if at == "leave" else [])
 
 
-@each_kind
-@pytest.mark.parametrize("bound", [1, 3])
-def test_8_7_skipped_failure_is_told_to_what_its_call_has_entered(run_pipeline: Run, make: Any, bound: int) -> None:
-    log = Log()
-
-    @pipeline
-    def used(count: int) -> Stream[int]:
-        use = step("use", fn=log.use_in_task, max_in_flight=bound, on_error="skip")
-        return numbers(count).map(use, resource(make, log, "r", scope="item"))
-
-    assert run_pipeline(used, 5) == [0, 1, 2, 4]
-    assert [log.events.count(event) for event in ("enter r", "leave r", "r hears ValueError('three')")] == [5, 5, 1]
-
-
 def test_8_7_failure_while_leaving_after_an_early_end_is_that_of_the_run(run_pipeline: Run) -> None:
     def source(count: int, held: str) -> Iterator[int]:
         yield from range(count)
