@@ -123,7 +123,9 @@ def fuse(
     ]
 
     def numbers_of(counters: Sequence[int], failed_at: int | None) -> list[int]:
-        numbers = [counters[counter] - _skipped(index, policies, fused) for index, counter in enumerate(fused.counters)]
+        numbers = [counters[counter] for counter in fused.counters]
+        if policies:
+            numbers = [number - _skipped(index, policies, fused) for index, number in enumerate(numbers)]
         if failed_at is not None:  # the steps behind it never saw the item
             for index in range(failed_at + 1, len(numbers)):
                 if fused.counters[index] == fused.counters[failed_at]:

@@ -6,6 +6,7 @@ was decided at build is a field; a runner that has the `Dag` and the functions n
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -100,7 +101,7 @@ class Constant(msgspec.Struct, frozen=True, kw_only=True, tag="constant", tag_fi
     type: str = "Any"
 
 
-class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """One step of the compiled pipeline, with everything that was decided about it.
 
     `id` is the path through the sub-pipelines (`crawl/pages_of/fetch`); `where` is the file and line of the
@@ -139,17 +140,17 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: str | None = None
     unkeyed: tuple[str, ...] = ()
 
-    @property
+    @functools.cached_property  # runs ask again and again
     def edges(self) -> tuple[Edge, ...]:
         """The inputs that come from other nodes."""
         return tuple(entry for entry in self.inputs if isinstance(entry, Edge))
 
-    @property
+    @functools.cached_property
     def stream_edges(self) -> tuple[Edge, ...]:
         """The inputs that are streams, whole or per item."""
         return tuple(edge for edge in self.edges if edge.delivery != "value")
 
-    @property
+    @functools.cached_property
     def value_edges(self) -> tuple[Edge, ...]:
         """The inputs that must be there before the node can start."""
         return tuple(edge for edge in self.edges if edge.delivery == "value")
