@@ -282,6 +282,21 @@ def test_counts_are_not_compared_where_steps_run_elsewhere_unless_it_is_asked_fo
     assert counted["highest in flight"]["numbers_to_fetched/fetched -> the caller (items)"] == 2
 
 
+def test_second_failures_are_not_compared_where_the_run_may_have_ended_before_them() -> None:
+    @step
+    def broken(count: int) -> Iterator[int]:
+        try:
+            yield from range(count)
+        finally:
+            raise KeyError("while it is closed")
+
+    def failure_of(executor: Any) -> Any:
+        return run_everywhere(broken | inverse.options(executor=executor), 2).as_json()["failure"]
+
+    assert [note.split()[1] for note in failure_of("inline")["notes"]] == ["step", "then"]
+    assert [note.split()[1] for note in failure_of("thread")["notes"]] == ["step"]
+
+
 def test_what_is_kept_has_no_line_numbers_and_the_full_form_has() -> None:
     outcome = run_everywhere(numbers | inverse, 2)
     kept, full = outcome.as_json(), outcome.as_json(full=True)
