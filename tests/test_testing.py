@@ -601,6 +601,16 @@ def test_runner_that_asks_for_more_items_is_found(
     )
 
 
+def test_runner_that_asks_for_more_after_a_failure_that_was_skipped_is_found() -> None:
+    def ahead_from_two(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda number: resumed_ahead(function)(number) if number > 1 else function(number)
+
+    flow = numbers | spread | inverse.options(on_error="skip")
+    assert assert_bound(flow, 3).result == [1.0]
+    with pytest.raises(AssertionError, match=r"in flight to step 'inverse' .*, got 3$"):
+        cheating("flat_map", ahead_from_two).assert_bound(flow, 3)
+
+
 def test_runner_that_calls_more_at_once_is_found() -> None:
     with pytest.raises(AssertionError) as caught:
         cheating("map", called_twice).assert_bound(numbers | fetched.options(concurrency=1), 3)

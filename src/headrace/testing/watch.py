@@ -134,30 +134,39 @@ class Watch:
         with self.lock:
             self.stopped.add(node.id)
 
+    def fails(self, node: Node) -> None:
+        """A call of the node failed. If that ends the run, others may read on until it has."""
+        if node.on_error == "raise":
+            self.stops(node)
+
     @contextmanager
-    def call(self, node: Node) -> Iterator[list[Any]]:
-        """A call for one item, from its begin to its end; to the list goes what it gives."""
+    def asking(self, node: Node) -> Iterator[list[Any]]:
+        """The node is asked for one more item; to the list goes what it gives."""
         given: list[Any] = []
-        self.taken(node, node.stream_edges[0])
         self.asked(node)
-        self._begins(node)
         try:
             yield given
         except BaseException:
-            self.stops(node)
+            self.fails(node)
             raise
         finally:
-            with self.lock:
-                self.calls[node.id] -= 1
-            if not given or (node.kind == "filter" and not given[0]):
+            if not given or given[0] is END or (node.kind == "filter" and not given[0]):
                 self.gives_none(node)
 
-    def _begins(self, node: Node) -> None:
+    @contextmanager
+    def call(self, node: Node) -> Iterator[list[Any]]:
+        """A call for one item, from its begin to its end."""
+        self.taken(node, node.stream_edges[0])
         with self.lock:
-            self.stopped.discard(node.id)  # a call that failed may have been skipped
             self.calls[node.id] += 1
             if self.calls[node.id] > node.concurrency:
                 self.over[node.id] = max(self.calls[node.id], self.over.get(node.id, 0))
+        try:
+            with self.asking(node) as given:
+                yield given
+        finally:
+            with self.lock:
+                self.calls[node.id] -= 1
 
 
 # -- wrapping --------------------------------------------------------------------------------------------------
@@ -177,7 +186,12 @@ async def _called_in_task(node: Node, function: Function, watch: Watch, /, *args
 
 def _flat(node: Node, function: Function, watch: Watch, /, *args: Any, **kwargs: Any) -> Iterator[Any]:
     watch.taken(node, node.stream_edges[0])
-    return _giving(node, function(*args, **kwargs), watch)
+    try:
+        made = function(*args, **kwargs)
+    except BaseException:
+        watch.fails(node)
+        raise
+    return _giving(node, made, watch)
 
 
 def _flat_in_task(node: Node, function: Function, watch: Watch, /, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
@@ -268,38 +282,34 @@ def _giving(node: Node, made: Any, watch: Watch) -> Iterator[Any]:
     items = iter(made)
     try:
         while True:
-            watch.asked(node)
-            item = END
-            try:
-                item = next(items, END)
-            finally:
-                if item is END:
-                    watch.gives_none(node)
-            if item is END:
+            with watch.asking(node) as given:
+                given.append(next(items, END))
+            if given[0] is END:
                 return
-            yield item
+            yield given[0]
     finally:
         if hasattr(made, "close"):
             made.close()
 
 
 async def _giving_in_task(node: Node, made: Any, watch: Watch) -> AsyncGenerator[Any, None]:
+    made = made if hasattr(made, "__aiter__") else _of_list(made)
     items = aiter(made)
     try:
         while True:
-            watch.asked(node)
-            item = END
-            try:
-                item = await anext(items, END)
-            finally:
-                if item is END:
-                    watch.gives_none(node)
-            if item is END:
+            with watch.asking(node) as given:
+                given.append(await anext(items, END))
+            if given[0] is END:
                 return
-            yield item
+            yield given[0]
     finally:
         if hasattr(made, "aclose"):
             await made.aclose()
+
+
+async def _of_list(made: Any) -> AsyncIterator[Any]:
+    for item in await made:
+        yield item
 
 
 END: Any = object()
