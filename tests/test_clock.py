@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from headrace import AsyncRunner, SyncRunner, pipeline, step
+from headrace import AsyncRunner, SyncRunner, step
 from headrace.drivers.clock import RealClock, Timers
 from headrace.drivers.sync import Hub
 from headrace.testing import ScriptedClock
@@ -60,60 +60,6 @@ def numbers(count: int) -> Iterator[int]:
 
 
 # -- scripted time -------------------------------------------------------------------------------------------
-
-
-@each_runner
-def test_sleeping_takes_no_real_time_and_ends_in_the_order_of_time(run_in: Any) -> None:
-    @step(max_in_flight=3, ordered=False)
-    async def sleep(number: int) -> int:
-        await asyncio.sleep((3 - number) * DAY)
-        return number
-
-    clock = ScriptedClock()
-    assert run_in(clock, numbers | sleep, 3) == [2, 1, 0]
-    assert clock.now() == 3 * DAY
-
-
-@each_runner
-def test_what_is_at_the_same_time_happens_in_the_same_order_in_every_run(run_in: Any) -> None:
-    def once() -> list[int]:
-        log = []
-
-        @step(max_in_flight=4)
-        async def call(number: int) -> int:
-            for _ in range(3):
-                await asyncio.sleep(number % 2 + 1)
-                log.append(number)
-            return number
-
-        run_in(ScriptedClock(), numbers | call, 9)
-        return log
-
-    assert once() == once()
-
-
-@each_runner
-def test_time_stands_still_while_a_step_works_in_a_thread(run_in: Any) -> None:
-    clock, times = Watched(), []
-
-    @step(executor="thread")
-    def work(number: int) -> int:
-        assert clock.held.wait(10)
-        times.append(clock.now())
-        return number
-
-    @step
-    async def sleep(number: int) -> int:
-        await asyncio.sleep(60)
-        return number
-
-    @pipeline
-    def both(count: int) -> tuple[list[int], list[int]]:
-        return numbers(count).map(work).collect(), numbers(count).map(sleep).collect()
-
-    assert run_in(clock, both, 1) == ([0], [0])
-    assert times == [0]
-    assert clock.now() == 60
 
 
 @each_runner

@@ -41,6 +41,7 @@ PUBLIC = [
     "WiringError",
     "WorkerError",
     "include",
+    "merge",
     "pipeline",
     "resource",
     "step",

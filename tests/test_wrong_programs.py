@@ -26,6 +26,7 @@ from headrace import (
     SyncRunner,
     WiringError,
     include,
+    merge,
     pipeline,
     resource,
     step,
@@ -1479,6 +1480,52 @@ def batched_by_true() -> None:
         return numbers(n).batched(True)
 
 
+@wrong(OptionError, "pipeline 'body' (@3): .batched must get a timeout of seconds, more than 0, got 0")
+def batched_in_no_time() -> None:
+    @pipeline
+    def body(n: int) -> Stream[tuple[int, ...]]:
+        return numbers(n).batched(2, timeout=0)
+
+
+@wrong(OptionError, "pipeline 'body' (@3): .batched must get a timeout of seconds, more than 0, got True")
+def batched_in_true_seconds() -> None:
+    @pipeline
+    def body(n: int) -> Stream[tuple[int, ...]]:
+        return numbers(n).batched(2, timeout=True)
+
+
+@wrong(OptionError, "pipeline 'body' (@3): .batched must get a timeout of seconds, more than 0, got '5'")
+def batched_in_text_of_seconds() -> None:
+    @pipeline
+    def body(n: int) -> Stream[tuple[int, ...]]:
+        return numbers(n).batched(2, timeout="5")  # type: ignore[arg-type]
+
+
+@wrong(OptionError, "pipeline 'body' (@3): .batched must get a timeout of seconds, more than 0, got inf")
+def batched_for_ever() -> None:
+    @pipeline
+    def body(n: int) -> Stream[tuple[int, ...]]:
+        return numbers(n).batched(2, timeout=float("inf"))
+
+
+@wrong(OptionError, "pipeline 'body' (@3): .batched must get a timeout of seconds, more than 0, got nan")
+def batched_in_nobody_knows_how_long() -> None:
+    @pipeline
+    def body(n: int) -> Stream[tuple[int, ...]]:
+        return numbers(n).batched(2, timeout=float("nan"))
+
+
+@wrong(
+    HintError,
+    "step 'batched' (@3): takes float as 'timeout', got str from parameter 'text' (@1); give it float, or change the "
+    "hint (called at @3)",
+)
+def batched_with_a_timeout_of_another_type() -> None:
+    @pipeline
+    def body(text: str) -> Stream[tuple[str, ...]]:
+        return stream(text).batched(2, timeout=text)  # type: ignore[arg-type]
+
+
 @wrong(
     HintError,
     "step 'batched' (@3): takes int as 'n', got str from parameter 'n' (@1); give it int, or change the hint "
@@ -2391,6 +2438,57 @@ def zip_with_a_number() -> None:
     @pipeline
     def body(n: int) -> Stream[tuple[str, int]]:
         return zip_streams(urls(n), n)
+
+
+@wrong(
+    HandleError,
+    "merge(...) (@1): merges streams in a pipeline body only, got a call outside of one; decorate the "
+    "function with @pipeline",
+)
+def merge_outside() -> None:
+    merge([1], [2])
+
+
+@wrong(WiringError, "pipeline 'body' (@3): merge needs 2 streams or more, got 1; to iterate one, use stream(...)")
+def merge_of_one() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return merge(urls(n))  # type: ignore[call-overload]
+
+
+@wrong(
+    HintError,
+    "pipeline 'body' (@3): merge needs something that can be iterated, got int from parameter 'n' (@1); give a list",
+)
+def merge_with_a_number() -> None:
+    @pipeline
+    def body(n: int) -> Stream[Any]:
+        return merge(urls(n), n)  # type: ignore[call-overload]
+
+
+@wrong(
+    HintError,
+    "step 'double' (@double): takes one int at a time as 'number', got int | str from step 'merge' (@3); give it "
+    "items of type int, or change the hint (called at @3)",
+)
+def merge_of_what_the_next_step_does_not_take() -> None:
+    @pipeline
+    def body(n: int) -> Stream[int]:
+        return merge(numbers(n), urls(n)).map(double)
+
+
+@wrong(
+    WiringError,
+    "step 'zip' (@4): must read step 'numbers' (@numbers) in one way, got it both through step 'collect' (@4) and "
+    "item by item through step 'numbers' (@numbers), which can never finish (the list is complete only when the stream "
+    "has ended, and the other branch holds the stream back); collect both, or stream both; to read the data twice, use "
+    "stream(...) on the collected list, or a step that gives that list (called at @4)",
+)
+def merge_of_lists_beside_the_stream_they_are_made_of() -> None:
+    @pipeline
+    def body(n: int) -> Stream[tuple[int, int]]:
+        found = numbers(n)
+        return zip_streams(merge(stream(found.collect()), stream(found.collect())), found)
 
 
 # -- straight lines ------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from headrace.dsl.pipeline import Pipeline, pipeline
 from headrace.dsl.resource import resource
 from headrace.dsl.runner import AsyncRunner, Run, SyncRunner
 from headrace.dsl.step import Step, step
-from headrace.dsl.stream import Stream, stream, zip_streams
+from headrace.dsl.stream import Stream, merge, stream, zip_streams
 from headrace.engine.events import Event, RunEnded, RunStarted
 from headrace.engine.store import CheckpointStore
 from headrace.errors import (
@@ -63,6 +63,7 @@ __all__ = [
     "WiringError",
     "WorkerError",
     "include",
+    "merge",
     "pipeline",
     "resource",
     "step",

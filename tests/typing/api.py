@@ -32,6 +32,7 @@ from headrace import (
     Stream,
     SyncRunner,
     include,
+    merge,
     pipeline,
     resource,
     step,
@@ -324,6 +325,8 @@ def streams(pages: int, client: Client) -> Stream[str]:
     assert_type(found.filter(longer, length=3), Stream[str])
     assert_type(found.batched(2), Stream[tuple[str, ...]])
     assert_type(found.batched(2).map(len), Stream[int])
+    assert_type(found.batched(2, timeout=0.5), Stream[tuple[str, ...]])
+    assert_type(found.batched(2, timeout=1).map(len), Stream[int])
     assert_type(found.map(titled), Stream[str])
     assert_type(found.flat_map(linked), Stream[Link])
     assert_type(found.enumerate().starmap(numbered), Stream[str])
@@ -348,6 +351,15 @@ def streams(pages: int, client: Client) -> Stream[str]:
     assert_type(stream("abc"), Stream[str])
 
     lengths = found.map(len)
+    assert_type(merge(found, found), Stream[str])
+    assert_type(merge(found, lengths), Stream[str | int])
+    assert_type(merge(found, lengths, found.map(get)), Stream[str | int | Page])
+    assert_type(merge(found, lengths, found.map(get), found), Stream[str | int | Page])
+    assert_type(merge(found, found, found, found, found), Stream[str])
+    assert_type(merge(*[found, found]), Stream[str])
+    assert_type(merge(found, ["url"]), Stream[str])
+    assert_type(merge(found, found).map(get), Stream[Page])
+    dedupe(merge(found.map(get).flat_map(links), found.map(get).flat_map(links_async)))
     pairs = zip_streams(found, lengths)
     assert_type(pairs, Stream[tuple[str, int]])
     assert_type(pairs.starmap(label), Stream[str])

@@ -19,6 +19,7 @@ from headrace import (
     Stream,
     SyncRunner,
     include,
+    merge,
     pipeline,
     resource,
     step,
@@ -189,6 +190,11 @@ def body(pages: int, client: Client) -> Stream[Page]:
     found.filter(links)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     found.filter(add, 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     found.batched("3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    found.batched(3, timeout="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    found.batched(3, 1.0)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    merge(found)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    merge(found, 3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    merge(found, numbers(3)).map(get)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     found.collect(3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     found.collect(dict)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
     found.collect(len, 3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]

@@ -16,12 +16,12 @@ from headrace.graph.callee import LAZY_NAMES
 from headrace.graph.dag import Kind
 from headrace.graph.draft import Given
 from headrace.graph.hints import can_be_hashed, describe, item_of, iterates, tuple_length, tuple_of, union
-from headrace.graph.values import is_count, shown
+from headrace.graph.values import is_count, is_duration, shown
 
 if TYPE_CHECKING:
     from headrace.dsl.pipeline import Pipeline
 
-__all__ = ["Stream", "as_stream", "stream", "zip_streams", "zipped"]
+__all__ = ["Stream", "as_stream", "merge", "stream", "zip_streams", "zipped"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -159,10 +159,15 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
         """
         return cast("Stream[T_co]", self._per_item("filter", fn, args, kwargs))
 
-    def batched(self, n: int, /) -> Stream[tuple[T_co, ...]]:
+    def batched(self, n: int, /, *, timeout: float | None = None) -> Stream[tuple[T_co, ...]]:
         """Tuples of `n` items; the last one may be shorter. `n` may be a parameter, or the value of a step.
 
-        Raises: OptionError: `n` is not a whole number of 1 or more.
+        With a `timeout`, in seconds, a tuple is given when it has `n` items or when it is so long ago that its first
+        item was received, whichever comes first; it is never empty. What is received later goes into the next tuple.
+        A plain step that is in the middle of something holds the time-out until it is done; async steps, and steps with
+        `executor="thread"`, do not.
+
+        Raises: OptionError: `n` is not a whole number of 1 or more, or `timeout` is not a number greater than 0.
 
         >>> from headrace import Stream, pipeline, stream
         >>> @pipeline
@@ -171,10 +176,12 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
         >>> pairs.run([1, 2, 3])
         [(1, 2), (3,)]
         """
-        inputs = (self._given(), self._count("batched", "n", n, least=1))
+        inputs = [self._given(), self._count("batched", "n", n, least=1)]
+        if timeout is not None:
+            inputs.append(self._seconds("batched", timeout))
         return cast(
             "Stream[tuple[T_co, ...]]",
-            self._recorder().built_in("batch", "stream", tuple_of((self._hint, ...)), inputs, "batched"),
+            self._recorder().built_in("batch", "stream", tuple_of((self._hint, ...)), tuple(inputs), "batched"),
         )
 
     def take(self, n: int, /) -> Stream[T_co]:
@@ -274,6 +281,18 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
                 f"pipeline '{self._trace.name}' ({called_at()}): .{method} must get {needed}, got {shown(count)}"
             )
         return Given(parameter, constant=count)
+
+    def _seconds(self, method: str, timeout: object) -> Given:
+        """A time-out as an input: plain, or a value that is there when the pipeline runs."""
+        if isinstance(timeout, Value):
+            self._trace._check_own(timeout)
+            return Given("timeout", "value", timeout._id, hint=timeout._hint, wanted=float)
+        if not is_duration(timeout):
+            raise OptionError(
+                f"pipeline '{self._trace.name}' ({called_at()}): .{method} must get a timeout of seconds, more than 0, "
+                f"got {shown(timeout)}"
+            )
+        return Given("timeout", constant=timeout)
 
     def _given(self) -> Given:
         """The stream as the first input of a node of headrace's own."""
@@ -416,22 +435,12 @@ def zip_streams(*streams: Any, strict: Any = True, fill: Any = NO_FILL) -> Any:
     >>> pairs.run([1, 2], [3])
     [(1, 3), (2, 0)]
     """
-    trace = current_trace()
-    if trace is None:
-        raise HandleError(
-            f"zip_streams(...) ({called_at()}): zips streams in a pipeline body only, got a call outside "
-            "of one; decorate the function with @pipeline"
-        )
-    if len(streams) < 2:
-        raise WiringError(
-            f"pipeline '{trace.name}' ({called_at()}): zip_streams needs 2 streams or more, got "
-            f"{len(streams)}; to iterate one, use stream(...)"
-        )
+    trace, parts = _streams("zip_streams", "zips", streams)
     if not isinstance(strict, bool):
         raise OptionError(
             f"pipeline '{trace.name}' ({called_at()}): zip_streams takes strict=True or False, got {shown(strict)}"
         )
-    return zipped(trace, [as_stream(trace, one, "zip_streams") for one in streams], strict, fill)
+    return zipped(trace, parts, strict, fill)
 
 
 def zipped(trace: Trace, parts: Sequence[Stream[Any]], strict: bool = True, fill: Any = NO_FILL) -> Any:
@@ -473,6 +482,53 @@ def _misfit(stream: Stream[Any], what: str, fix: str) -> HintError:
         f"pipeline '{stream._trace.name}' ({called_at()}): {what}, got {stream._what()}, a stream of "
         f"{describe(stream._hint)}; {fix}"
     )
+
+
+@overload
+def merge(a: Iterable[A], b: Iterable[B], /) -> Stream[A | B]: ...
+@overload
+def merge(a: Iterable[A], b: Iterable[B], c: Iterable[C], /) -> Stream[A | B | C]: ...
+@overload
+def merge(a: Iterable[A], b: Iterable[B], c: Iterable[C], d: Iterable[D], /) -> Stream[A | B | C | D]: ...
+@overload
+def merge(a: Iterable[T], b: Iterable[T], /, *more: Iterable[T]) -> Stream[T]: ...
+def merge(*streams: Any) -> Any:
+    """The items of all the streams, as they come; the order within each stream is kept.
+
+    All streams are read at the same time. Those that have an item take turns, in the order of the arguments, so that
+    the result is always the same where nobody has to wait. It ends when all of them have ended.
+
+    Raises:
+        HandleError: it is used outside of a pipeline body.
+        WiringError: there are fewer than two streams.
+
+    >>> from headrace import Stream, merge, pipeline, stream
+    >>> @pipeline
+    ... def cards(left: list[str], right: list[str]) -> Stream[str]:
+    ...     return merge(stream(left), stream(right).map(str.upper))
+    >>> cards.run(["a", "b", "c"], ["d"])
+    ['a', 'D', 'b', 'c']
+    """
+    trace, parts = _streams("merge", "merges", streams)
+    inputs = tuple(Given(f"{index}", "stream", one._id, hint=one._hint) for index, one in enumerate(parts))
+    hints = tuple(one._hint for one in parts)
+    return trace.built_in("merge", "stream", Any if Any in hints else union(hints), inputs)
+
+
+def _streams(name: str, merges: str, streams: tuple[Any, ...]) -> tuple[Trace, list[Stream[Any]]]:
+    """The trace of the body that is running, and two streams or more that one of its nodes reads together."""
+    trace = current_trace()
+    if trace is None:
+        raise HandleError(
+            f"{name}(...) ({called_at()}): {merges} streams in a pipeline body only, got a call outside "
+            "of one; decorate the function with @pipeline"
+        )
+    if len(streams) < 2:
+        raise WiringError(
+            f"pipeline '{trace.name}' ({called_at()}): {name} needs 2 streams or more, got "
+            f"{len(streams)}; to iterate one, use stream(...)"
+        )
+    return trace, [as_stream(trace, one, name) for one in streams]
 
 
 LAZY_NAMES["Stream"] = Stream

@@ -13,34 +13,34 @@ from functools import partial
 from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
+from headrace.engine.arrivals import batches_in_time, merged
 from headrace.engine.blame import Blame
 from headrace.engine.ending import ending, ending_in_task
 from headrace.engine.entered import Recipe, per_call
 from headrace.engine.fuse import MAX_NESTED, fuse
 from headrace.engine.outcome import travelling
 from headrace.engine.policy import Policy
+from headrace.engine.ports import Driver
 from headrace.engine.stopwatch import Stopwatch
 from headrace.engine.weave import SOURCE, Thread, weave
 from headrace.errors import LengthError, OptionError
 from headrace.graph.dag import RESOURCES, Constant, Edge, Node, Program
-from headrace.graph.stages import PER_ITEM
-from headrace.graph.values import is_count, shown
+from headrace.graph.stages import PER_ITEM, as_they_come
+from headrace.graph.values import is_count, is_duration, shown
 
 if TYPE_CHECKING:
     from headrace.engine.checkpoint import Checkpoints, Kept
 
 __all__ = ["Calls", "per_item_run"]
 
-Streams = Mapping[str, Iterator[Any]]  # by parameter
+Streams = Mapping[str, Any]  # by parameter: iterators, or the inputs of a node that takes items as they come
 AsyncStreams = Mapping[str, AsyncIterator[Any]]
-RunInner = Callable[[Program, Mapping[str, Any], bool, "Checkpoints | None"], Any]
 
 
 class Calls:
     """The calls of one run. `values` is shared with the run, and has what a node needs when it is called.
 
-    `policies` and `watches` have for some nodes what becomes of failures, and what takes the time of their calls. `run`
-    runs the inner program of a node, in a task or not, with arguments by parameter and the checkpoints for it.
+    `policies` and `watches` have for some nodes what becomes of failures, and what takes the time of their calls.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Calls:
         blame: Blame,
         policies: Mapping[str, Policy],
         watches: Mapping[str, Stopwatch],
-        run: RunInner,
+        driver: Driver,
         checkpoints: Checkpoints | None,
     ) -> None:
         self.program = program
@@ -58,7 +58,7 @@ class Calls:
         self.blame = blame
         self.policies = policies
         self.watches = watches
-        self.run = run
+        self.driver = driver
         self.checkpoints = checkpoints
         self.tallies: dict[str, tuple[int, int]] = {}  # items into and out of steps in fused loops
 
@@ -97,7 +97,12 @@ class Calls:
         """What a node gives that is not called per item: a fresh iterator. `enough` ends its inputs early."""
         positional, keywords = self._arguments(node, streams)
         if node.kind == "batch":
-            return _batches(positional[0], _count(node, positional[1], 1))
+            size = _count(node, positional[1], 1)
+            if as_they_come(node):
+                return batches_in_time(positional[0], size, _seconds(node, positional[2]), self.driver.clock)
+            return _batches(positional[0], size)
+        if node.kind == "merge":
+            return merged(positional, self.driver)
         if node.kind == "take":
             return _taken(positional[0], _count(node, positional[1], 0), enough)
         if node.kind == "enumerate":
@@ -278,7 +283,8 @@ class Calls:
         if self.checkpoints is not None:  # what is given beside the item comes last
             pairs = zip(reversed(parameters), reversed(node.inputs), strict=False)
             checkpoints = self.checkpoints.inner({id for id, entry in pairs if self._is_resource(entry)})
-        return lambda *values: self.run(program, dict(zip(parameters, values, strict=True)), in_task, checkpoints)
+        run = self.driver.inner
+        return lambda *values: run(program, dict(zip(parameters, values, strict=True)), in_task, checkpoints)
 
     def _function(self, node: Node) -> Callable[..., Any]:
         """The step's function, or if resources are entered for each of its calls: one that does that."""
@@ -383,6 +389,13 @@ def _count(node: Node, value: object, least: int) -> Any:
     """A number that is known only now."""
     if not is_count(value, least):
         raise OptionError(f"{node}: must get a whole number of {least} or more, got {shown(value)}")
+    return value
+
+
+def _seconds(node: Node, value: object) -> Any:
+    """A time-out that is known only now."""
+    if not is_duration(value):
+        raise OptionError(f"{node}: must get a timeout of seconds, more than 0, got {shown(value)}")
     return value
 
 

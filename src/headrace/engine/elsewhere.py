@@ -53,7 +53,8 @@ class Elsewhere:
             pool = self._pool(end)
             return Port(channel, self._calling(end, channel, pool), driver, in_fiber=stage.fiber, works=pool)
         puller = self._pulling_task(nodes, channel) if in_task else self._pulling_thread(end, channel)
-        return Port(channel, partial(self._resume, nodes, channel, puller), driver, works=puller)
+        late = any(edge.source not in self.lines.values for node in nodes for edge in node.value_edges)
+        return Port(channel, partial(self._resume, nodes, channel, puller), driver, in_fiber=late, works=puller)
 
     def _pool(self, node: Node) -> Pool:
         pool = self.pools[node.id] = self.lines.driver.pool(node)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from headrace.engine.arrivals import Arriving, AtHand, Input
 from headrace.engine.blame import Blame
 from headrace.engine.calls import Calls, per_item_run
 from headrace.engine.channel import Branch, Channel, express
@@ -22,7 +23,7 @@ from headrace.engine.ports import Driver, Port, fill, tap
 from headrace.engine.stopwatch import Stopwatch
 from headrace.engine.tasked import Tasked
 from headrace.graph.dag import Edge, Node, Program, Stage
-from headrace.graph.stages import PER_ITEM, calls_overlap
+from headrace.graph.stages import PER_ITEM, as_they_come, calls_overlap
 
 if TYPE_CHECKING:
     from headrace.engine.checkpoint import Checkpoints
@@ -63,7 +64,7 @@ class Lines:
         }
         timed = [node.id for node in self.dag.nodes if node.kind in TIMED] if counting else []
         self.watches = {id: Stopwatch(driver.clock.now) for id in timed}
-        self.calls = Calls(program, values, blame, self.policies, self.watches, driver.inner, checkpoints)
+        self.calls = Calls(program, values, blame, self.policies, self.watches, driver, checkpoints)
         self.stages: dict[str, Stage] = {stage.nodes[-1]: stage for stage in self.dag.stages}
         self.places = {end: place for place, end in enumerate(self.stages)}
         self.woven = {group[0]: [self.nodes[id] for id in group] for stage in self.dag.stages for group in stage.woven}
@@ -249,8 +250,10 @@ class Lines:
         """Those at the front that are not woven."""
         return list(itertools.takewhile(lambda node: node.id not in self.woven, nodes))
 
-    def streams(self, node: Node, items: Iterator[Any] | None) -> dict[str, Iterator[Any]]:
+    def streams(self, node: Node, items: Iterator[Any] | None) -> dict[str, Any]:
         """What the node reads: `items` of the node before it in its stage, or else other stages."""
+        if as_they_come(node):
+            return {edge.parameter: self._input(node, edge, items) for edge in node.stream_edges}
         if items is not None:
             edge = node.stream_edges[0]
             return {edge.parameter: self._counted(items, node.id, edge)}
@@ -266,6 +269,15 @@ class Lines:
             return tap(branch, port.ask, self.driver)
         waiter = partial(self.driver.waiter, branch.channel.waiting, branch)
         return express(branch, port.source, self.broken_at(self.nodes[edge.source]), waiter)
+
+    def _input(self, node: Node, edge: Edge, items: Iterator[Any] | None) -> Input:
+        """What a node that takes items as they come has in place of an iterator."""
+        branch = self.branches.get((edge.source, node.id, edge.parameter))
+        if branch is not None:
+            return Arriving(branch, self.ports[edge.source].ask, self.driver)
+        if items is None:
+            items = self.natives.pop(edge.source)
+        return AtHand(self._counted(items, node.id, edge))
 
     def _waits_here_only(self, id: str) -> bool:
         """Whether the fiber in which this node runs can wait for nothing but what the node itself reads."""

@@ -124,7 +124,7 @@ def _check_joins(drafts: Drafts) -> None:
 
     It cannot start before the list is complete, and the list cannot be completed while the lazy branch holds
     the producer back. The same holds for a zip, which reads its streams at one pace, if one of them waits for
-    the list.
+    the list. A merge waits for a list only if all of its streams do.
     """
     readers = Counter(given.source for draft in drafts.values() for given in draft.inputs if given.delivery != "value")
     pulled: dict[str, frozenset[str]] = {}  # the streams with several readers that are pulled when this one is
@@ -135,6 +135,9 @@ def _check_joins(drafts: Drafts) -> None:
         own = [draft.id] if readers[draft.id] > 1 else []
         pulled[draft.id] = frozenset(own).union(*(pulled[source] for source in branches))
         gathered[draft.id] = {stream: id for one in (*branches, *awaited) for stream, id in gathered[one].items()}
+        if draft.kind == "merge":
+            for stream in [each for each in gathered[draft.id] if not all(each in gathered[one] for one in branches)]:
+                del gathered[draft.id][stream]
         if draft.kind == "collect":
             gathered[draft.id] |= dict.fromkeys(pulled[branches[0]], draft.id)
         for source in (*awaited, *branches) if draft.kind == "zip" else awaited:

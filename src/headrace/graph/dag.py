@@ -53,6 +53,7 @@ Kind = Literal[
     "take",  # the first n items                                                  -> stream
     "enumerate",  # tuples of a number and an item                                -> stream
     "zip",  # tuples of one item from each stream                                 -> stream
+    "merge",  # the items of several streams, as they come                        -> stream
 ]
 Delivery = Literal[
     "value",  # the parameter gets the value

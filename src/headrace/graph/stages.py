@@ -10,9 +10,11 @@ The rules:
 2. A stage hands over through a channel if it has several consumers, several items in flight, or runs elsewhere: in
    threads, in worker processes, or in an asyncio task.
 3. A stage that fills a channel and may itself have to wait gets a fiber, so that no consumer's wait is another's.
-4. Generators nested deeper than `MAX_DEPTH` are cut, and the part below the cut gets a fiber: Python's recursion
+4. A node that takes items as they come must not wait in one of its inputs: a stage that it reads and that may have to
+   wait does not have it join, and gets a fiber.
+5. Generators nested deeper than `MAX_DEPTH` are cut, and the part below the cut gets a fiber: Python's recursion
    limit holds for each fiber by itself.
-5. A stream whose consumers are all per-item steps with one item in flight, which meet again in a zip or only end in
+6. A stream whose consumers are all per-item steps with one item in flight, which meet again in a zip or only end in
    lists, is woven: one loop calls all of them for each item, and nobody waits for anybody.
 """
 
@@ -25,7 +27,7 @@ from typing import Literal
 
 from headrace.graph.dag import RESOURCES, Handoff, Node, Stage
 
-__all__ = ["PER_ITEM", "calls_overlap", "cut"]
+__all__ = ["PER_ITEM", "as_they_come", "calls_overlap", "cut"]
 
 PER_ITEM = frozenset({"map", "flat_map", "filter"})
 MAX_DEPTH = 100
@@ -47,6 +49,12 @@ def calls_overlap(node: Node) -> bool:
     return node.executor != "async" or node.max_in_flight > 1
 
 
+def as_they_come(node: Node) -> bool:
+    """Whether the node looks if there is an item, in place of waiting until there is one."""
+    timed = node.kind == "batch" and any(entry.parameter == "timeout" for entry in node.inputs)
+    return timed or node.kind == "merge"
+
+
 def _consumer_counts(nodes: Sequence[Node], outputs: Iterable[str]) -> dict[str, int]:
     counts = dict.fromkeys((node.id for node in nodes), 0)
     for node in nodes:
@@ -66,7 +74,7 @@ class _Growing:
     only_caller: bool = False  # the caller of the run is the only consumer
     depth: int = 0  # native generators nested below its consumer, on the same stack
     waits: bool = False  # pulling it may have to wait for something else
-    deep: bool = False  # cut for its depth
+    apart: bool = False  # it has to have a fiber, for its depth or for its consumer
     woven: list[tuple[str, ...]] = field(default_factory=list)
 
     @property
@@ -85,7 +93,7 @@ class _Growing:
     @property
     def direct(self) -> bool:
         """Whether the one consumer, wherever it runs, pulls the stage's iterator itself."""
-        return self.joinable and not self.deep and (self.executor == "inline" or self.only_caller)
+        return self.joinable and not self.apart and (self.executor == "inline" or self.only_caller)
 
     @property
     def fiber(self) -> bool:
@@ -93,7 +101,7 @@ class _Growing:
             return False
         if self.executor != "inline" and not calls_overlap(self.last):  # its inputs are pulled for it
             return bool(self.nodes[0].stream_edges)
-        return self.deep or (self.waits and not self.direct)
+        return self.apart or (self.waits and not self.direct)
 
     @property
     def makes_wait(self) -> bool:
@@ -201,7 +209,7 @@ class _Cutter:
         if node.id in self.stage_of:  # woven into the stage of what it reads
             return
         producers = [self.stage_of[edge.source] for edge in node.stream_edges]
-        stage = self._joined(node, producers) or self._opened(producers)
+        stage = self._joined(node, producers) or self._opened(node, producers)
         stage.depth += not (node.kind == "map" and stage.nodes and stage.last.kind in PER_ITEM)
         self._append(stage, node)
         while stage.executor == "inline" and stage.last.id in self.woven:
@@ -222,13 +230,15 @@ class _Cutter:
     def _joined(self, node: Node, producers: list[_Growing]) -> _Growing | None:
         if len(producers) != 1 or not producers[0].joinable or not producers[0].takes(node):
             return None
+        if as_they_come(node) and producers[0].waits:
+            return None
         return producers[0] if producers[0].depth < MAX_DEPTH else None
 
-    def _opened(self, producers: list[_Growing]) -> _Growing:
+    def _opened(self, node: Node, producers: list[_Growing]) -> _Growing:
         stage = _Growing()
         for producer in producers:
-            if producer.depth >= MAX_DEPTH:
-                producer.deep = True
+            if producer.depth >= MAX_DEPTH or (producer.waits and as_they_come(node)):
+                producer.apart = True
             stage.depth = max(stage.depth, 1 if producer.fiber else producer.depth + 1)
             stage.waits |= producer.makes_wait
         self.stages.append(stage)

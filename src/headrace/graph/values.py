@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import reprlib
+import sys
 
-__all__ = ["is_count", "shown"]
+__all__ = ["is_count", "is_duration", "shown"]
 
 
 def is_count(value: object, least: int | None = None) -> bool:
@@ -15,6 +16,15 @@ def is_count(value: object, least: int | None = None) -> bool:
     (True, False, False, False)
     """
     return isinstance(value, int) and not isinstance(value, bool) and (least is None or value >= least)
+
+
+def is_duration(value: object) -> bool:
+    """Whether it is a time in seconds: a number greater than 0.
+
+    >>> is_duration(0.5), is_duration(0), is_duration(True), is_duration(float("inf"))
+    (True, False, False, False)
+    """
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= sys.float_info.max
 
 
 def shown(value: object) -> str:

@@ -103,11 +103,13 @@ class ScriptedLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: ScriptedClock) -> None:
         self.clock = clock
         self.held = 0
+        self.latest = clock.now()
         super().__init__(_Selector(self))
 
     def time(self) -> float:
         """The clock's time."""
-        return self.clock.now()
+        self.latest = self.clock.now()
+        return self.latest
 
     def hold(self, calls: int) -> None:
         """So many more calls (or fewer, if negative) are under way outside of the loop."""
@@ -147,6 +149,6 @@ class _Selector(selectors.DefaultSelector):
         events = super().select(0)
         if events:
             return events
-        clock, loop = self.loop.clock, self.loop
-        when = clock.now() + timeout
-        return super().select(clock.until(when, idle=not loop.held, look_again=loop.look_again))
+        loop = self.loop
+        when = loop.latest + timeout  # a thread may have moved time since the loop looked
+        return super().select(loop.clock.until(when, idle=not loop.held, look_again=loop.look_again))

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from headrace import AsyncRunner, SyncRunner
+from headrace.testing.clock import ScriptedClock
 from headrace.testing.runners import RUNNERS
 
 WAYS: dict[str, Callable[..., Any]] = {
@@ -36,7 +37,32 @@ def kept_in_loop(checkpoint: Any, pipeline: Any, *args: Any) -> Any:
     return asyncio.run(cell())
 
 
+def in_loop_of(clock: ScriptedClock, pipeline: Any, *arguments: Any) -> Any:
+    return clock.run(pipeline.arun(*arguments))
+
+
+def with_clock(clock: ScriptedClock, pipeline: Any, *arguments: Any) -> Any:
+    return SyncRunner(clock=clock).execute(pipeline, *arguments).result
+
+
+def with_clock_async(clock: ScriptedClock, pipeline: Any, *arguments: Any) -> Any:
+    return clock.run(AsyncRunner(clock=clock).execute(pipeline, *arguments)).result
+
+
+def with_clock_in_loop(clock: ScriptedClock, pipeline: Any, *arguments: Any) -> Any:
+    async def cell() -> Any:
+        return with_clock(clock, pipeline, *arguments)
+
+    return asyncio.run(cell())
+
+
 KEPT: dict[str, Callable[..., Any]] = {"sync": kept_sync, "async": kept_async, "sync in a loop": kept_in_loop}
+IN_TIME = {
+    "sync": with_clock,
+    "async": with_clock_async,
+    "async, in the clock's loop": in_loop_of,
+    "sync in a loop": with_clock_in_loop,
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -46,3 +72,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "run_pipeline" in metafunc.fixturenames:
         runners = getattr(metafunc.config, "headrace_runners", WAYS)
         metafunc.parametrize("run_pipeline", list(runners.values()), ids=list(runners))
+    if "run_in_time" in metafunc.fixturenames:  # other runners have no scripted clock
+        in_time = {} if hasattr(metafunc.config, "headrace_runners") else IN_TIME
+        metafunc.parametrize("run_in_time", list(in_time.values()), ids=list(in_time))
