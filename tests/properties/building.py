@@ -7,7 +7,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
-from headrace import Pipeline, Stream, pipeline, step, stream, zip_streams
+from headrace import Pipeline, Stream, merge, pipeline, step, stream, zip_streams
 from tests.properties.cases import BUILT_IN, PER_ITEM, VALUES, Case
 from tests.properties.meter import Meter
 from tests.properties.scripts import END, ITEM_FUNCTIONS, failing, script_of
@@ -293,6 +293,8 @@ class _Building:
 def _put_built_in(kind: str, inputs: Sequence[Any], values: Sequence[Any]) -> Any:
     if kind == "zip":
         return zip_streams(*inputs)
+    if kind == "merge":
+        return merge(*inputs)
     if kind == "batch":
         return inputs[0].batched(2)
     return stream(values[0]) if kind == "again" else inputs[0].collect()

@@ -16,8 +16,8 @@ Edge = tuple[int, int, int]  # producer, consumer, input
 class Meter:
     """Counted up in a producer when it is asked (resumed, or called), and down in a consumer that has the item.
 
-    Some edges are left out: from lists that are flattened and to batches, zips and collected lists, since no user code
-    is there, and to calls that overlap, since such a call has begun a moment before its first line runs.
+    Some edges are left out: from lists that are flattened and to batches, zips, merges and collected lists, since no
+    user code is there, and to calls that overlap, since such a call has begun a moment before its first line runs.
     """
 
     def __init__(self, case: Case) -> None:
@@ -31,7 +31,7 @@ class Meter:
 
     def _sees(self, index: int, reader: int) -> bool:
         op = self.case.ops[reader]
-        return not (self.case.ops[index].listed or op.overlaps or op.kind in ("batch", "zip", "collect"))
+        return not (self.case.ops[index].listed or op.overlaps or op.kind in ("batch", "zip", "merge", "collect"))
 
     def reset(self) -> None:
         """Before each run."""

@@ -7,6 +7,7 @@ of the inputs. All that is left is counting. The rules are those of docs/guarant
 - A producer may be asked for an item only when every open branch has room: what it was asked for and the branch has
   not taken is fewer than its bound. One that is asked fills up as far as it can.
 - A branch whose consumer is over, or wanted by nobody, is closed; a producer without open branches is over.
+- A merge asks all of its inputs and takes from one that has something. Which one that is, is not known beforehand.
 - The network is locked up when a reader has not finished and nobody can act.
 
 Who is topped up when others wait at the same time is not fixed: it depends on who goes first. So there are two models.
@@ -64,6 +65,7 @@ class _Node:
         self.taken: dict[tuple[int, int], int] = {}  # by open branch (reader, input)
         self.ordered = True
         self.calls: list[str] | None = None  # those that run elsewhere, in order: what each will do
+        self.merging: list[int] = []  # the inputs of a merge that are not over
 
 
 class _Network:
@@ -78,6 +80,7 @@ class _Network:
             node.taken = dict.fromkeys(case.readers[index], 0)
             node.calls = [] if op.overlaps and not eager else None
             node.ordered = op.ordered
+            node.merging = [0, 1] if op.kind == "merge" else []
         for index in case.unread:
             reader = CALLER if index == case.returned else len(self.nodes)
             takes = Known(actions=[0] * (len(known[index].items) + 1), failure=known[index].failure)
@@ -101,7 +104,9 @@ class _Network:
     def act(self, index: int) -> None:
         """Go on until an item is given or the step is over, or as far as it goes."""
         node = self.nodes[index]
-        while not node.over and self.has_value(node):
+        if node.merging:
+            self.act_merge(index)
+        while not node.over and not node.merging and self.has_value(node):
             if node.at == len(node.actions):
                 self.end(index)
             elif node.actions[node.at] == GIVE:
@@ -134,18 +139,42 @@ class _Network:
 
     def take(self, index: int, slot: int) -> bool:
         """Take one item of an input, or see its end."""
-        source, branch = self.nodes[index].inputs[slot], (index, slot)
-        producer = self.nodes[source]
-        producer.asked = True
-        if producer.calls is None:
-            self.fill(source)
-        else:
-            self.fill_calls(source, producer.calls, branch)
+        branch, producer = (index, slot), self.nodes[self.nodes[index].inputs[slot]]
+        self.ask(index, slot)
         if producer.given == producer.taken[branch]:
             return producer.over
         producer.taken[branch] += 1
         self.moves += 1
         return True
+
+    def ask(self, index: int, slot: int) -> None:
+        """Have an input topped up."""
+        source = self.nodes[index].inputs[slot]
+        producer = self.nodes[source]
+        producer.asked = True
+        if producer.calls is None:
+            self.fill(source)
+        else:
+            self.fill_calls(source, producer.calls, (index, slot))
+
+    def act_merge(self, index: int) -> None:
+        """Give an item of an input that has one. Over when all inputs are, or when one has failed."""
+        node = self.nodes[index]
+        for slot in node.merging:
+            self.ask(index, slot)
+        for slot in list(node.merging):
+            producer, branch = self.nodes[node.inputs[slot]], (index, slot)
+            if producer.given > producer.taken[branch]:
+                producer.taken[branch] += 1
+                node.merging = [*(other for other in node.merging if other != slot), slot]
+                self.give(node)
+                return
+            if producer.over:
+                node.merging.remove(slot)
+                if producer.failure or not node.merging:
+                    node.failure = producer.failure
+                    self.end(index)
+                    return
 
     def fill(self, index: int) -> None:
         """Ask a producer until a branch is full, or it has to wait."""

@@ -190,6 +190,16 @@ def _zip() -> Script:
         yield ((left, right),)
 
 
+def _merge() -> Script:
+    """The streams take turns, as they do if nobody has to wait."""
+    turns = [0, 1]
+    while turns:
+        slot = turns.pop(0)
+        if (item := (yield slot)) is not END:
+            turns.append(slot)
+            yield (item,)
+
+
 def _again(items: Sequence[Any]) -> Script:
     for item in items:
         yield (item,)
