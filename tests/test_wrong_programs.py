@@ -906,7 +906,8 @@ def argument_given_twice() -> None:
 @wrong(
     WiringError,
     "step 'fetch' (@fetch): missing a required argument: 'client'; it takes (url: str, client: Client),"
-    " the first from the stream (called at @3)",
+    " the first from the stream; give the others after the step, or let .starmap spread items that are tuples "
+    "(called at @3)",
 )
 def missing_extra_argument_of_map() -> None:
     @pipeline
@@ -2569,7 +2570,8 @@ def line_joins_a_list() -> None:
 @wrong(
     WiringError,
     "step 'fetch' (@fetch): missing a required argument: 'client'; it takes (url: str, client: Client),"
-    " the first from the stream (called at @1)",
+    " the first from the stream; give the others after the step, or let .starmap spread items that are tuples "
+    "(called at @1)",
 )
 def line_joins_a_step_with_two_parameters() -> None:
     urls | fetch

@@ -63,8 +63,12 @@ def unbound(error: TypeError, signature: inspect.Signature, arguments: Sequence[
     takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.parameters.values())
     unknown = [] if takes_any else [name for name in keywords if name not in signature.parameters]
     text = f"got an unexpected keyword argument '{unknown[0]}'" if unknown else str(error)
-    item = ", the first from the stream" if arguments and arguments[0] is ITEM else ""
-    return f"{text}; it takes {shown_parameters(signature)}{item}"
+    text = f"{text}; it takes {shown_parameters(signature)}"
+    if not arguments or arguments[0] is not ITEM:
+        return text
+    missing = not unknown and str(error).startswith("missing")
+    fix = "; give the others after the step, or let .starmap spread items that are tuples" if missing else ""
+    return f"{text}, the first from the stream{fix}"
 
 
 class _Shown(str):

@@ -431,8 +431,10 @@ def _zipped_strictly(
         found = re.fullmatch(r"zip\(\) argument (\d+) is (shorter|longer) than arguments? .*", str(error))
         if found is None or error.__traceback__ is None or error.__traceback__.tb_next is not None:
             raise  # somebody else's
-        other = producers[int(found[1]) - 1]
+        first, other = str(producers[0]), str(producers[int(found[1]) - 1])
+        if first == other:  # two uses of one step, or two parameters, in one line
+            first, other = f"stream 1, of {first}", f"stream {found[1]}, of {other},"
         raise LengthError(
-            f"{node}: the streams differ in length: {other} is {found[2]} than {producers[0]}; "
-            "zip streams that have as many items"
+            f"{node}: the streams differ in length: {other} is {found[2]} than {first}; zip streams that have as many "
+            "items, or use strict=False or fill="
         ) from None

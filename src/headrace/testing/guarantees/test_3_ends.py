@@ -434,6 +434,17 @@ def test_3_7_zips_are_strict(run_pipeline: Run, left: int, right: int) -> None:
         run_pipeline(zipped, left, right)
 
 
+def test_3_7_streams_of_one_name_are_told_apart_by_their_place(run_pipeline: Run) -> None:
+    @pipeline
+    def zipped(left: list[int], right: list[int]) -> Stream[tuple[int, int]]:
+        return zip_streams(left, right)
+
+    with pytest.raises(
+        LengthError, match=r"stream 2, of step 'stream' \(.*\), is shorter than stream 1, of step 'stream'"
+    ):
+        run_pipeline(zipped, [1, 2], [1])
+
+
 def test_3_7_a_value_error_of_the_user_is_not_taken_for_a_difference_in_length(run_pipeline: Run) -> None:
     @step
     def broken() -> Iterator[int]:
