@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from time import sleep
 from typing import Any, Literal, NamedTuple
 
-from headrace import Pipeline, Stream, pipeline, step, zip_streams
+from headrace import Failure, Pipeline, Stream, pipeline, step, zip_streams
 
 __all__ = ["CASES", "Case", "Contender"]
 
@@ -519,6 +520,95 @@ ASYNC_LINE = Case(
 )
 
 
+# -- one item in a hundred fails ---------------------------------------------------------------------------
+
+
+def checked(number: int) -> int:
+    if number % 100 == 0:
+        raise ValueError(number)
+    return number + 1
+
+
+def skipped_in_one_loop(count: int) -> list[int]:
+    results: list[int] = []
+    for number in numbers(count):
+        try:
+            results.append(checked(number))
+        except ValueError:
+            continue
+    return results
+
+
+def caught_in_one_loop(count: int) -> tuple[list[int], list[tuple[int, Exception]]]:
+    results: list[int] = []
+    failures: list[tuple[int, Exception]] = []
+    for number in numbers(count):
+        try:
+            results.append(checked(number))
+        except ValueError as error:
+            failures.append((number, error))
+    return results, failures
+
+
+def skipping(function: Callable[[int], int]) -> Pipeline[[int], Stream[int]]:
+    return source | step("called", fn=function, on_error="skip")
+
+
+def catching(function: Callable[[int], int], in_flight: int) -> Pipeline[[int], tuple[list[int], list[Failure[int]]]]:
+    called = step("called", fn=function, max_in_flight=in_flight)
+
+    @pipeline
+    def caught(count: int) -> tuple[list[int], list[Failure[int]]]:
+        results, failures = source(count).map(called).catch()
+        return results.collect(), failures.collect()
+
+    return caught
+
+
+def quietly(run: Callable[[int], Any]) -> Callable[[int], Any]:
+    """`run`, without a log."""
+
+    def quiet(count: int) -> Any:
+        logging.getLogger("headrace").setLevel(logging.ERROR)
+        return run(count)
+
+    return quiet
+
+
+def most_results_there(count: int, results: list[int]) -> bool:
+    return len(results) in (count, count - count // 100)
+
+
+def results_and_failures_there(count: int, result: tuple[list[int], list[Any]]) -> bool:
+    return len(result[0]) + len(result[1]) == count and len(result[1]) in (0, count // 100)
+
+
+SKIP = Case(
+    "skipped failures",
+    Contender("headrace, nothing fails", skipping(plus_one).run),
+    (
+        Contender("headrace, 1 % fails", quietly(skipping(checked).run), target=1.5),
+        Contender("headrace, on_error='raise'", (source | plus_one).run),
+        Contender("by hand: try in one loop, 1 % fails", skipped_in_one_loop),
+    ),
+    items=500_000,
+    right=most_results_there,
+)
+
+CATCH = Case(
+    "caught failures",
+    Contender("headrace, nothing fails", catching(plus_one, 1).run),
+    (
+        Contender("headrace, 1 % fails", catching(checked, 1).run, target=1.5),
+        Contender("headrace, 64 in flight, nothing fails", catching(plus_one, 64).run),
+        Contender("headrace, 64 in flight, 1 % fails", catching(checked, 64).run),
+        Contender("by hand: try in one loop, 1 % fails", caught_in_one_loop),
+    ),
+    items=500_000,
+    right=results_and_failures_there,
+)
+
+
 # -- whole processes ---------------------------------------------------------------------------------------
 
 IMPORTING = """
@@ -615,6 +705,8 @@ CASES = (
     ASYNC_CALLS,
     UNEVEN_ASYNC_CALLS,
     ASYNC_LINE,
+    SKIP,
+    CATCH,
     IMPORT,
     PROCESS,
     LINES,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.engine.channel import Channel, express
+from headrace.engine.channel import Channel, Split, express
 from headrace.engine.outcome import END, Failed, Value
+from headrace.engine.policy import Caught
 from headrace.engine.window import Window
 
 
@@ -165,6 +167,47 @@ def test_express_asks_as_often_as_there_is_room() -> None:
         *("made 0", "made 1", "made 2", "took 0", "made 3", "took 1", "made 4"),
         *("took 2", "took 3", "took 4"),
     ]
+
+
+def test_split_channel_stores_each_item_on_its_side() -> None:
+    channel = Split(capacity=2, failures=[False, True, False])
+    found, failed, also_found = channel.branches
+    for item in ("a", Caught("b"), "c"):  # type: ignore[arg-type]
+        assert channel.reserve()
+        channel.put(item)
+    assert [list(branch.items) for branch in channel.branches] == [["a", "c"], ["b"], ["a", "c"]]
+    assert not channel.room()
+    assert (found.take(), also_found.take(), channel.room(), failed.in_flight) == ("a", "a", True, 1)
+    found.close()
+    also_found.close()
+    assert [failed.taken, found.taken, also_found.taken] == [0, 1, 1]
+    assert channel.reserve()
+    assert channel.reserve() is False  # one failure waits, and what is asked for may be another
+    failed.close()
+    assert channel.ended is END
+
+
+def test_express_of_results_asks_while_there_is_room_for_a_failure() -> None:
+    log: list[object] = []
+
+    def source() -> Iterator[object]:
+        for number in range(6):
+            log.append(f"made {number}")
+            yield Caught(number) if number % 2 else number  # type: ignore[arg-type]
+
+    channel = Split(capacity=2, failures=[False, True])
+    found, failed = channel.branches
+
+    def wait() -> None:
+        log.append(f"failed {failed.take()}")
+
+    for item in express(found, source(), log.append, lambda: wait):
+        log.append(f"took {item}")
+    assert log == [
+        *("made 0", "made 1", "made 2", "took 0", "made 3", "took 2", "failed 1", "made 4", "made 5", "took 4"),
+        "failed 3",  # to see the end, there must be room for one more
+    ]
+    assert (list(failed.items), channel.produced, channel.caught, found.peak) == ([5], 3, 3, 2)
 
 
 def test_window_keeps_results_in_order_and_failures_in_their_place() -> None:

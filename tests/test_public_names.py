@@ -20,6 +20,7 @@ PUBLIC = [
     "DeadlockError",
     "Edge",
     "Event",
+    "Failure",
     "HandleError",
     "HeadraceError",
     "HintError",

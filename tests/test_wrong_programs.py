@@ -497,6 +497,86 @@ def max_failures_without_a_policy_in_a_line() -> None:
 
 @wrong(
     WiringError,
+    "step 'urls' (@urls): is not called per item, got .catch() on its stream; call it right behind the .map, .filter "
+    "or .flat_map of the step (called at @3)",
+)
+def catch_of_a_source() -> None:
+    @pipeline
+    def body(n: int) -> Stream[str]:
+        return urls(n).catch()[0]
+
+
+@wrong(
+    WiringError,
+    "step 'batched' (@3): is not called per item, got .catch() on its stream; call it right behind the .map, .filter "
+    "or .flat_map of the step (called at @3)",
+)
+def catch_of_batches() -> None:
+    @pipeline
+    def body(n: int) -> Any:
+        return urls(n).map(get).batched(2).catch()[0]
+
+
+@wrong(
+    WiringError,
+    "step 'get' (@get): has its failures caught already, got .catch() on its stream; use the streams that the first "
+    ".catch() gave (called at @4)",
+)
+def catch_of_what_is_caught() -> None:
+    @pipeline
+    def body(n: int) -> Any:
+        pages, _ = urls(n).map(get).catch()
+        return pages.catch()
+
+
+@wrong(
+    WiringError,
+    "step 'failures' (@3): is not called per item, got .catch() on its stream; call it right behind the .map, .filter "
+    "or .flat_map of the step (called at @4)",
+)
+def catch_of_failures() -> None:
+    @pipeline
+    def body(n: int) -> Any:
+        _, failed = urls(n).map(get).catch()
+        return failed.catch()
+
+
+@wrong(
+    WiringError,
+    "step 'get' (@get): has on_error='skip', which leaves nothing to catch, got .catch() on its stream; leave on_error "
+    "out (called at @3)",
+)
+def catch_of_what_is_skipped() -> None:
+    @pipeline
+    def body(n: int) -> Any:
+        return urls(n).map(get.options(on_error="skip")).catch()[0]
+
+
+@wrong(
+    WiringError,
+    "step 'get' (@get): is a step in a pipeline of its own, 'body/crawl', got .catch() on its stream; call it right "
+    "behind the .map, .filter or .flat_map of the step, in that pipeline (called at @3)",
+)
+def catch_of_a_pipeline() -> None:
+    @pipeline
+    def body(n: int) -> Any:
+        return crawl(n).catch()[0]
+
+
+@wrong(
+    HintError,
+    "step 'length' (@length): takes one str at a time as 'text', got Failure[str] from step 'failures' (@3); give it "
+    "items of type str, or change the hint (called at @4)",
+)
+def failures_to_a_step_that_takes_items() -> None:
+    @pipeline
+    def body(n: int) -> Any:
+        _, failed = urls(n).map(get).catch()
+        return failed.map(length)
+
+
+@wrong(
+    WiringError,
     "step 'total' (@total): on_error='skip' works for steps that give a stream, got a call that gives one value, "
     "which others need; leave the option out (called at @5)",
 )

@@ -9,6 +9,7 @@ from headrace.dsl.runner import AsyncRunner, Run, SyncRunner
 from headrace.dsl.step import Step, step
 from headrace.dsl.stream import Stream, merge, stream, zip_streams
 from headrace.engine.events import Event, RunEnded, RunStarted
+from headrace.engine.failure import Failure
 from headrace.engine.store import CheckpointStore
 from headrace.errors import (
     ArgumentError,
@@ -42,6 +43,7 @@ __all__ = [
     "DeadlockError",
     "Edge",
     "Event",
+    "Failure",
     "HandleError",
     "HeadraceError",
     "HintError",

@@ -27,6 +27,7 @@ class _Building:
     def __init__(self, case: Case, meter: Meter) -> None:
         self.case = case
         self.meter = meter
+        self.caught: Handles = {}  # what each step failed at
 
     def pipeline(self) -> Pipeline[Any, Any]:
         case = self.case
@@ -99,20 +100,27 @@ class _Building:
         op = self.case.ops[index]
         inputs = [handles[source] for source in op.inputs]
         values = [handles[source] for source in self.sources(index)[len(inputs) :]]
+        if op.kind == "failures":
+            return self.caught[op.inputs[0]]
         if op.kind in BUILT_IN:
             return _put_built_in(op.kind, inputs, values)
         if op.kind in PER_ITEM:
             function = self.async_call(index) if op.mode == "async" else self.call(index)
             if op.kind == "flat_map" and not op.listed:
                 function = self.async_generator_call(index) if op.mode == "async" else self.generator_call(index)
-            return getattr(inputs[0], op.kind)(self.step(index, function), *values)
+            made = getattr(inputs[0], op.kind)(self.step(index, function), *values)
+            if op.on_error == "catch":
+                made, self.caught[index] = made.catch()
+            return made
         forms = (self.async_value, self.value) if op.kind in VALUES else (self.async_stream, self.stream)
         form = forms[0] if op.mode == "async" else forms[1]
         return self.step(index, form(index, len(inputs)))(*inputs, *values)
 
     def step(self, index: int, function: Callable[..., Any]) -> Any:
         op = self.case.ops[index]
-        options: dict[str, Any] = {"max_in_flight": op.bound, "on_error": op.on_error, "max_failures": op.limit}
+        options: dict[str, Any] = {"max_in_flight": op.bound, "max_failures": op.limit}
+        if op.on_error == "skip":
+            options["on_error"] = "skip"
         if op.overlaps:
             options |= {"ordered": op.ordered, "concurrency": op.concurrency}
         if op.mode == "thread":

@@ -16,7 +16,7 @@ MODES: tuple[Mode, ...] = ("sync", "async", "thread")
 CALLER = -1  # reads what the pipeline returns
 
 PER_ITEM = ("map", "filter", "flat_map")
-BUILT_IN = ("batch", "zip", "merge", "again", "collect")  # steps that have no function of the user's
+BUILT_IN = ("batch", "zip", "merge", "again", "collect", "failures")  # steps that have no function of the user's
 ONE_STREAM = (*PER_ITEM, "offspring", "few", "never", "ahead", "last", "batch", "collect", "total", "first")
 TWO_STREAMS = ("zip", "both", "behind", "chosen", "gap")  # and "merge"
 FROM_VALUE = ("again", "span")
@@ -80,20 +80,41 @@ class Case:
     @cached_property
     def readers(self) -> dict[int, list[tuple[int, int]]]:
         """By stream: who reads it, and as which of its inputs."""
+        table = self._readers
+        for index in self.left_out:
+            table[self.ops[index].inputs[0]].remove((index, 0))
+        return table
+
+    @property
+    def _readers(self) -> dict[int, list[tuple[int, int]]]:
         table: dict[int, list[tuple[int, int]]] = {index: [] for index in range(len(self.ops))}
         for index, op in enumerate(self.ops):
             for slot, source in enumerate(op.inputs):
                 table[source].append((index, slot))
         return table
 
-    @cached_property
+    @property
+    def _unread(self) -> list[int]:
+        readers = self._readers
+        for index, op in enumerate(self.ops):
+            if op.kind == "failures":  # who reads these does not read the results
+                readers[op.inputs[0]].remove((index, 0))
+        return [i for i, op in enumerate(self.ops) if op.kind not in VALUES and not readers[i]]
+
+    @property
     def unread(self) -> list[int]:
-        return [i for i, op in enumerate(self.ops) if op.kind not in VALUES and not self.readers[i]]
+        return [index for index in self._unread if index not in self.left_out]
 
     @property
     def returned(self) -> int | None:
         """The stream that the pipeline returns, if it does."""
-        return self.unread[-1] if self.returns_stream and self.unread else None
+        return self._unread[-1] if self.returns_stream and self._unread else None
+
+    @cached_property
+    def left_out(self) -> set[int]:
+        """The failures that nobody reads, where what nobody reads is not collected: they are skipped."""
+        unread = self._unread if self.returns_stream else []
+        return {index for index in unread if self.ops[index].kind == "failures" and index != self.returned}
 
     @cached_property
     def shuffled(self) -> set[int]:
@@ -116,7 +137,7 @@ class Case:
     def _never_waits(self, index: int) -> bool:
         op = self.ops[index]
         alone = op.mode == "sync" and op.value is None and len(self.readers[index]) == 1
-        return alone and all(map(self._never_waits, op.inputs))
+        return alone and op.kind != "failures" and all(map(self._never_waits, op.inputs))
 
     @property
     def merges(self) -> bool:
@@ -145,7 +166,7 @@ def cases(draw: st.DrawFn, *, modes: tuple[Mode, ...] = MODES, most: int = 9, st
         ops.append(_op(draw, Case(tuple(ops), 0), modes, unordered))
     for _ in range(failures):
         index = draw(st.integers(0, len(ops) - 1))
-        if ops[index].kind not in BUILT_IN:
+        if ops[index].kind not in BUILT_IN and ops[index].on_error == "raise":
             ops[index] = _failing(draw, ops[index])
     return Case(tuple(ops), draw(st.integers(0, 10)), streams or draw(st.booleans()))
 
@@ -154,6 +175,10 @@ def _op(draw: st.DrawFn, case: Case, modes: tuple[Mode, ...], unordered: bool) -
     streams = [index for index, op in enumerate(case.ops) if op.kind not in VALUES]
     values = [index for index, op in enumerate(case.ops) if op.kind in VALUES]
     kinds = [*ONE_STREAM, *TWO_STREAMS, "source", *(["merge"] * 4 if unordered else [])]
+    read = {op.inputs[0] for op in case.ops if op.kind == "failures"}
+    caught = [index for index, op in enumerate(case.ops) if op.on_error == "catch" and index not in read]
+    if caught and draw(st.booleans()):
+        return Op("failures", (caught[-1],))
     kind = draw(st.sampled_from([*PER_ITEM, *kinds, *((*FROM_VALUE, *FROM_VALUE, "size") if values else ())]))
     if kind not in FAIR:
         shuffled = case.out_of_order(lambda index: not case.ops[index].ordered or case.ops[index].kind == "merge")
@@ -170,6 +195,9 @@ def _op(draw: st.DrawFn, case: Case, modes: tuple[Mode, ...], unordered: bool) -
     if op.overlaps:
         ordered = not (unordered and draw(st.booleans()))
         op = _changed(op, ordered=ordered, concurrency=draw(st.none() | st.integers(1, op.bound)))
+    if kind in PER_ITEM and op.ordered and draw(st.integers(0, 4)) == 0:
+        limit = None if unordered else draw(st.sampled_from([None, None, 2, 0.5]))
+        op = _changed(op, fails=draw(st.integers(0, 5)), on_error="catch", limit=limit, nested=False)
     return op
 
 

@@ -31,7 +31,8 @@ class Meter:
 
     def _sees(self, index: int, reader: int) -> bool:
         op = self.case.ops[reader]
-        return not (self.case.ops[index].listed or op.overlaps or op.kind in ("batch", "zip", "merge", "collect"))
+        built_in = ("batch", "zip", "merge", "collect", "failures")
+        return not (self.case.ops[index].listed or op.overlaps or op.kind in built_in)
 
     def reset(self) -> None:
         """Before each run."""

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.properties.cases import CALLER, VALUES, Case
-from tests.properties.reference import GIVE, Known
+from tests.properties.reference import CATCH, GIVE, Known
 
 __all__ = ["Ending", "ending"]
 
@@ -61,7 +61,7 @@ class _Node:
         self.bound = self.at_once = 1
         self.at = 0  # its next action
         self.asked = self.asking = self.over = False
-        self.given = 0
+        self.given = self.caught = 0
         self.taken: dict[tuple[int, int], int] = {}  # by open branch (reader, input)
         self.ordered = True
         self.calls: list[str] | None = None  # those that run elsewhere, in order: what each will do
@@ -72,6 +72,7 @@ class _Network:
     def __init__(self, case: Case, known: Sequence[Known], eager: bool, items: int | None) -> None:
         self.eager = eager
         self.moves = 0
+        self.failures = {index for index, op in enumerate(case.ops) if op.kind == "failures"}
         self.nodes = {index: _Node(known[index], op.inputs, op.value) for index, op in enumerate(case.ops)}
         self.readers = {index: node for index, node in self.nodes.items() if case.ops[index].kind in VALUES}
         for index, op in enumerate(case.ops):
@@ -109,9 +110,9 @@ class _Network:
         while not node.over and not node.merging and self.has_value(node):
             if node.at == len(node.actions):
                 self.end(index)
-            elif node.actions[node.at] == GIVE:
+            elif node.actions[node.at] in (GIVE, CATCH):
                 node.at += 1
-                self.give(node)
+                self.give(node, node.actions[node.at - 1])
                 return
             elif self.take(index, node.actions[node.at]):
                 node.at += 1
@@ -122,10 +123,15 @@ class _Network:
         value = None if node.value is None else self.nodes[node.value]
         return value is None or (value.over and not value.failure)
 
-    def give(self, node: _Node) -> None:
+    def give(self, node: _Node, action: int = GIVE) -> None:
         node.asking = False
-        node.given += 1
+        node.given += action == GIVE
+        node.caught += action == CATCH
         self.moves += 1
+
+    def stored(self, node: _Node, branch: tuple[int, int]) -> int:
+        """How many items the node has given to that branch."""
+        return node.caught if branch[0] in self.failures else node.given
 
     def end(self, index: int) -> None:
         node = self.nodes[index]
@@ -141,7 +147,7 @@ class _Network:
         """Take one item of an input, or see its end."""
         branch, producer = (index, slot), self.nodes[self.nodes[index].inputs[slot]]
         self.ask(index, slot)
-        if producer.given == producer.taken[branch]:
+        if self.stored(producer, branch) == producer.taken[branch]:
             return producer.over
         producer.taken[branch] += 1
         self.moves += 1
@@ -164,7 +170,7 @@ class _Network:
             self.ask(index, slot)
         for slot in list(node.merging):
             producer, branch = self.nodes[node.inputs[slot]], (index, slot)
-            if producer.given > producer.taken[branch]:
+            if self.stored(producer, branch) > producer.taken[branch]:
                 producer.taken[branch] += 1
                 node.merging = [*(other for other in node.merging if other != slot), slot]
                 self.give(node)
@@ -186,7 +192,7 @@ class _Network:
                 return
 
     def room(self, node: _Node, calls: int = 0) -> bool:
-        return all(node.given + calls - taken < node.bound for taken in node.taken.values())
+        return all(self.stored(node, branch) + calls - taken < node.bound for branch, taken in node.taken.items())
 
     # -- calls that overlap, in the lazy model -----------------------------------------------------------------
 
@@ -195,13 +201,13 @@ class _Network:
         node = self.nodes[index]
         while not node.over and self.has_value(node):
             self.begin_calls(index, calls)
-            if node.given > node.taken[branch]:
+            if self.stored(node, branch) > node.taken[branch]:
                 return
             if not calls:
                 if node.at == len(node.actions):
                     self.end(index)
                 return
-            while calls and node.given == node.taken[branch] and not node.over:
+            while calls and self.stored(node, branch) == node.taken[branch] and not node.over:
                 self.end_call(index, calls)
 
     def begin_calls(self, index: int, calls: list[str]) -> None:
@@ -210,17 +216,19 @@ class _Network:
         while node.at < last and len(calls) < node.at_once and self.room(node, len(calls)):
             if not self.take(index, 0):
                 return
-            gives = node.actions[node.at + 1 : node.at + 2] == [GIVE]
+            comes = node.actions[node.at + 1 : node.at + 2]
+            gives = comes in ([GIVE], [CATCH])
             node.at += 1 + gives
             self.moves += 1
             if gives or node.at < last or node.fails_itself:
-                calls.append("give" if gives else "drop" if node.at < last else "fail")
+                kind = "drop" if node.at < last else "fail"
+                calls.append({GIVE: "give", CATCH: "catch"}[comes[0]] if gives else kind)
 
     def end_call(self, index: int, calls: list[str]) -> None:
         node = self.nodes[index]
         call = calls[0] if node.ordered else max(calls)  # "give" before "fail" before "drop"
         calls.remove(call)
-        if call == "give":
-            self.give(node)
+        if call in ("give", "catch"):
+            self.give(node, GIVE if call == "give" else CATCH)
         elif call == "fail":
             self.end(index)

@@ -7,11 +7,11 @@ from typing import Any
 
 from headrace import LengthError
 from tests.properties.cases import PER_ITEM, VALUES, Case
-from tests.properties.scripts import END, Boom, Script, number_of, script_of
+from tests.properties.scripts import END, Boom, Script, number_of, script_of, seen
 
-__all__ = ["GIVE", "Known", "comparable", "evaluated", "failure_of", "note_of", "results"]
+__all__ = ["CATCH", "GIVE", "Known", "comparable", "evaluated", "failure_of", "note_of", "results"]
 
-GIVE = -1  # an action; the others are the number of the input that is taken from
+GIVE, CATCH = -1, -2  # actions; the others are the number of the input that is taken from
 
 
 @dataclass
@@ -19,6 +19,7 @@ class Known:
     """All that a step does: the items that it gives (or its value), what it fails with, and its actions in order."""
 
     items: list[Any] = field(default_factory=list)
+    caught: list[Any] = field(default_factory=list)
     value: Any = None
     failure: str | None = None
     actions: list[int] = field(default_factory=list)
@@ -43,7 +44,10 @@ def evaluated(case: Case) -> list[Known]:
             continue
         arguments = [case.count] if op.kind == "source" else [each.value for each in given]
         script = script_of(op, case.name(index), arguments, policy=True)
-        known.append(_played(script, [known[source] for source in op.inputs]))
+        inputs = [known[source] for source in op.inputs]
+        if op.kind == "failures":
+            inputs = [Known(items=inputs[0].caught, failure=inputs[0].failure)]
+        known.append(_played(script, inputs))
     return known
 
 
@@ -59,9 +63,10 @@ def _played(script: Script, inputs: list[Known]) -> Known:
             played.failure, played.own_failure = failure_of(error), True
             played.failed_at = getattr(error, "number", None) or played.actions.count(0)
             return played
-        if isinstance(action, tuple):
-            played.items.append(action[0])
-            played.actions.append(GIVE)
+        if isinstance(action, (tuple, list)):
+            given = isinstance(action, tuple)
+            (played.items if given else played.caught).append(action[0])
+            played.actions.append(GIVE if given else CATCH)
             reply = None
             continue
         played.actions.append(action)
@@ -78,6 +83,7 @@ def _played(script: Script, inputs: list[Known]) -> Known:
 
 def comparable(case: Case, index: int, value: Any) -> Any:
     """The value or the items of a step, without the order where that is open."""
+    value = seen(value)
     if index in case.shuffled and isinstance(value, list):
         return sorted(value, key=lambda item: (number_of(item), repr(item)))
     return value

@@ -1,7 +1,8 @@
 """What the steps of generated pipelines do, each as a script that says when it takes and when it gives.
 
-A script yields the number of an input to take from (and is sent the item, or END), or a tuple of one item to give; it
-returns a value if the step is a value step. So one script serves the list evaluation, plain steps and async steps.
+A script yields the number of an input to take from (and is sent the item, or END), a tuple of one item to give, or a
+list of one item that was caught; it returns a value if the step is a value step. So one script serves the list
+evaluation, plain steps and async steps.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from headrace import LengthError
+from headrace import Failure, LengthError
 
 if TYPE_CHECKING:
     from tests.properties.cases import Op
 
-__all__ = ["END", "ITEM_FUNCTIONS", "Boom", "Script", "failing", "number_of", "script_of"]
+__all__ = ["END", "ITEM_FUNCTIONS", "Boom", "Script", "failing", "number_of", "script_of", "seen"]
 
 END: Any = object()
 Script = Generator[Any, Any, Any]
@@ -27,7 +28,15 @@ class Boom(Exception):
 
 
 def number_of(item: Any) -> int:
+    item = seen(item)
     return item if isinstance(item, int) else sum(map(number_of, item))
+
+
+def seen(value: Any) -> Any:
+    """`value`, with a tuple of its item in the place of every failure."""
+    if isinstance(value, Failure):
+        return (seen(value.item),)
+    return type(value)(map(seen, value)) if isinstance(value, (list, tuple)) else value
 
 
 # -- per item ------------------------------------------------------------------------------------------------
@@ -75,7 +84,9 @@ def _results(kind: str, function: Callable[..., Any]) -> Callable[..., Iterable[
     return function
 
 
-def _per_item(results: Callable[..., Iterable[Any]], skips: bool, limit: float | None, extra: Sequence[Any]) -> Script:
+def _per_item(
+    results: Callable[..., Iterable[Any]], on_error: str, limit: float | None, extra: Sequence[Any]
+) -> Script:
     count = failed = last = 0
     while (item := (yield 0)) is not END:
         count += 1
@@ -84,8 +95,10 @@ def _per_item(results: Callable[..., Iterable[Any]], skips: bool, limit: float |
                 yield (result,)
         except Boom as error:
             name, last, failed = error.args[0], count, failed + 1
-            if not skips or (isinstance(limit, int) and failed > limit):
+            if on_error == "raise" or (isinstance(limit, int) and failed > limit):
                 raise
+            if on_error == "catch":
+                yield [(item,)]
     if isinstance(limit, float) and failed > limit * count:
         error = Boom(name)
         error.number = last
@@ -200,6 +213,11 @@ def _merge() -> Script:
             yield (item,)
 
 
+def _failures() -> Script:
+    while (item := (yield 0)) is not END:
+        yield (item,)
+
+
 def _again(items: Sequence[Any]) -> Script:
     for item in items:
         yield (item,)
@@ -253,14 +271,15 @@ def script_of(op: Op, name: str, arguments: Sequence[Any], *, policy: bool = Fal
 
     With `policy`, what becomes of its failures is in it.
     """
-    skips = policy and op.on_error == "skip"
+    on_error = op.on_error if policy else "raise"
     if op.kind in ITEM_FUNCTIONS:
         function = failing(ITEM_FUNCTIONS[op.kind], name, op.fails, late=op.fails_late)
-        return _per_item(_results(op.kind, function), skips, op.limit, arguments)
+        return _per_item(_results(op.kind, function), on_error, op.limit, arguments)
     script = SCRIPTS[op.kind](*arguments)
     if op.fails is None:
         return script
-    return _ended(_broken_off(script, name, op.fails)) if skips else _broken_off(script, name, op.fails)
+    broken = _broken_off(script, name, op.fails)
+    return _ended(broken) if on_error == "skip" else broken
 
 
 def _ended(script: Script) -> Script:

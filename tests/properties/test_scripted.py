@@ -14,6 +14,7 @@ from headrace.engine.held import Call, Script
 from headrace.graph.stages import calls_overlap
 from tests.properties.cases import Case, Op, cases
 from tests.properties.meter import Meter
+from tests.properties.scripts import seen
 from tests.properties.test_generated import Expected, compiled, examples
 from tests.properties.ways import WAYS, came_of
 
@@ -31,11 +32,11 @@ class Drawn(Script):
         return self
 
     def begins(self, call: Call) -> None:
-        self.log.append(("begins", call.node.name, repr(call.item)))
+        self.log.append(("begins", call.node.name, repr(seen(call.item))))
 
     def next(self, held: Sequence[Call]) -> Call:
         call = self.random.choice(held)
-        self.log.append(("ends", call.node.name, repr(call.item)))
+        self.log.append(("ends", call.node.name, repr(seen(call.item))))
         return call
 
     def stuck(self, held: Sequence[Call]) -> Exception:
@@ -65,10 +66,10 @@ def test_scripted_pipelines_go_the_same_way_under_every_runner(case: Case, seed:
     for id in scripted:
         pipeline._program.functions[id].headrace_script = script
     event(f"{min(len(scripted), 2)} scripted steps")
-    expected, seen = Expected(case), []
+    expected, runs = Expected(case), []
     for name in ("execute", "aexecute"):
         came = came_of(WAYS[name], meter, pipeline, case.count)
         event(expected.check(name, came))
         expected.check_report(meter, pipeline, came)
-        seen.append((came.value, repr(came.failure), came.counts, script.log))
-    assert seen[0] == seen[1]
+        runs.append((seen(came.value), repr(came.failure), came.counts, script.log))
+    assert runs[0] == runs[1]

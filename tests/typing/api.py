@@ -22,6 +22,7 @@ from headrace import (
     Dag,
     Edge,
     Event,
+    Failure,
     Items,
     Node,
     Pipeline,
@@ -39,9 +40,22 @@ from headrace import (
     stream,
     zip_streams,
 )
+from headrace.dsl.stream import Results
 
 
 class Client: ...
+
+
+def text_of(failure: Failure[str]) -> str:
+    return failure.item
+
+
+def get_again(failure: Failure[str]) -> Page:
+    return Page()
+
+
+def label_of(number: int, text: str) -> str:
+    return f"{number} {text}"
 
 
 class Page: ...
@@ -290,46 +304,58 @@ assert_type((urls | linked).run(3), list[Link])
 def streams(pages: int, client: Client) -> Stream[str]:
     found = urls(pages)
     assert_type(found, Stream[str])
-    assert_type(found.map(len), Stream[int])
-    assert_type(found.map(str.upper), Stream[str])
-    assert_type(found.map(str), Stream[str])
-    assert_type(found.map(fetch, client), Stream[Page])
-    assert_type(found.map(fetch, client=client), Stream[Page])
-    assert_type(found.map(fetch.options(max_in_flight=5), client), Stream[Page])
-    assert_type(found.map(label, 3), Stream[str])
-    assert_type(found.map(label, 3, sign="-"), Stream[str])
-    assert_type(found.map(lambda url: url.encode()), Stream[bytes])
-    assert_type(found.map(get_async), Stream[Page])
-    assert_type(found.map(wait), Stream[Page])
-    assert_type(found.map(later, 3), Stream[bytes])
-    assert_type(found.map(fetch_async, client), Stream[Page])
-    assert_type(found.map(fetch_async.options(max_in_flight=5), client=client), Stream[Page])
-    assert_type(found.map(step("wait", fn=wait, max_in_flight=5)), Stream[Page])
-    assert_type(found.map(get_async).map(all_links_async), Stream[list[Link]])
-    assert_type(found.map(get_async).flat_map(links_async), Stream[Link])
-    assert_type(found.map(get_async).flat_map(all_links_async), Stream[Link])
+    assert_type(found.map(len), Results[str, int])
+    assert_type(found.map(str.upper), Results[str, str])
+    assert_type(found.map(str), Results[str, str])
+    assert_type(found.map(fetch, client), Results[str, Page])
+    assert_type(found.map(fetch, client=client), Results[str, Page])
+    assert_type(found.map(fetch.options(max_in_flight=5), client), Results[str, Page])
+    assert_type(found.map(label, 3), Results[str, str])
+    assert_type(found.map(label, 3, sign="-"), Results[str, str])
+    assert_type(found.map(lambda url: url.encode()), Results[str, bytes])
+    assert_type(found.map(get_async), Results[str, Page])
+    assert_type(found.map(wait), Results[str, Page])
+    assert_type(found.map(later, 3), Results[str, bytes])
+    assert_type(found.map(fetch_async, client), Results[str, Page])
+    assert_type(found.map(fetch_async.options(max_in_flight=5), client=client), Results[str, Page])
+    assert_type(found.map(step("wait", fn=wait, max_in_flight=5)), Results[str, Page])
+    assert_type(found.map(get_async).map(all_links_async), Results[Page, list[Link]])
+    assert_type(found.map(get_async).flat_map(links_async), Results[Page, Link])
+    assert_type(found.map(get_async).flat_map(all_links_async), Results[Page, Link])
     assert_type(dedupe_async(found.map(get).flat_map(links_async)), Stream[Link])
     assert_type(count_async(found.map(get_async).flat_map(links)), int)
     assert_type(report_async(found.map(get_async).flat_map(links).collect()), str)
-    assert_type(found.flat_map(split_async), Stream[str])
-    assert_type(found.flat_map(lines_async), Stream[str])
-    assert_type(found.filter(is_long_async), Stream[str])
-    assert_type(found.filter(longer_async, 3), Stream[str])
-    assert_type(found.filter(longer_async, length=3).map(wait), Stream[Page])
-    assert_type(found.map(get).flat_map(links), Stream[Link])
-    assert_type(found.flat_map(str.split), Stream[str])
-    assert_type(found.flat_map(split), Stream[str])
-    assert_type(found.flat_map(splits), Stream[str])
-    assert_type(found.filter(str.isalpha), Stream[str])
-    assert_type(found.filter(longer, 3), Stream[str])
-    assert_type(found.filter(longer, length=3), Stream[str])
+    assert_type(found.flat_map(split_async), Results[str, str])
+    assert_type(found.flat_map(lines_async), Results[str, str])
+    assert_type(found.filter(is_long_async), Results[str, str])
+    assert_type(found.filter(longer_async, 3), Results[str, str])
+    assert_type(found.filter(longer_async, length=3).map(wait), Results[str, Page])
+    assert_type(found.map(get).flat_map(links), Results[Page, Link])
+    assert_type(found.flat_map(str.split), Results[str, str])
+    assert_type(found.flat_map(split), Results[str, str])
+    assert_type(found.flat_map(splits), Results[str, str])
+    assert_type(found.filter(str.isalpha), Results[str, str])
+    assert_type(found.filter(longer, 3), Results[str, str])
+    assert_type(found.filter(longer, length=3), Results[str, str])
+    as_stream: Stream[str] = found.filter(longer, length=3)
+
+    gotten, failed = found.map(get).catch()
+    assert_type(gotten, Stream[Page])
+    assert_type(failed, Stream[Failure[str]])
+    assert_type(found.map(get_async).catch(), tuple[Stream[Page], Stream[Failure[str]]])
+    assert_type(found.filter(longer, 3).catch(), tuple[Stream[str], Stream[Failure[str]]])
+    assert_type(gotten.flat_map(links).catch(), tuple[Stream[Link], Stream[Failure[Page]]])
+    assert_type(found.enumerate().starmap(label_of).catch()[1], Stream[Failure[tuple[int, str]]])
+    assert_type(failed.map(text_of), Results[Failure[str], str])
+    assert_type(failed.map(lambda failure: failure.attempts), Results[Failure[str], int])
+    assert_type(failed.map(get_again).catch()[1], Stream[Failure[Failure[str]]])
     assert_type(found.batched(2), Stream[tuple[str, ...]])
-    assert_type(found.batched(2).map(len), Stream[int])
+    assert_type(found.batched(2).map(len), Results[tuple[str, ...], int])
     assert_type(found.batched(2, timeout=0.5), Stream[tuple[str, ...]])
-    assert_type(found.batched(2, timeout=1).map(len), Stream[int])
-    assert_type(found.map(titled), Stream[str])
-    assert_type(found.flat_map(linked), Stream[Link])
-    assert_type(found.enumerate().starmap(numbered), Stream[str])
+    assert_type(found.batched(2, timeout=1).map(len), Results[tuple[str, ...], int])
+    assert_type(found.map(titled), Results[str, str])
+    assert_type(found.flat_map(linked), Results[str, Link])
+    assert_type(found.enumerate().starmap(numbered), Results[tuple[int, str], str])
     assert_type(found.take(2), Stream[str])
     assert_type(found.enumerate(1), Stream[tuple[int, str]])
     assert_type(found.collect(), list[str])
@@ -358,15 +384,15 @@ def streams(pages: int, client: Client) -> Stream[str]:
     assert_type(merge(found, found, found, found, found), Stream[str])
     assert_type(merge(*[found, found]), Stream[str])
     assert_type(merge(found, ["url"]), Stream[str])
-    assert_type(merge(found, found).map(get), Stream[Page])
+    assert_type(merge(found, found).map(get), Results[str, Page])
     dedupe(merge(found.map(get).flat_map(links), found.map(get).flat_map(links_async)))
     pairs = zip_streams(found, lengths)
     assert_type(pairs, Stream[tuple[str, int]])
-    assert_type(pairs.starmap(label), Stream[str])
-    assert_type(pairs.starmap(later), Stream[bytes])
-    assert_type(pairs.starmap(step("later", fn=later, max_in_flight=3)), Stream[bytes])
-    assert_type(zip_streams(lengths, lengths).starmap(add), Stream[int])
-    assert_type(zip_streams(lengths, lengths).starmap(add_async), Stream[int])
+    assert_type(pairs.starmap(label), Results[tuple[str, int], str])
+    assert_type(pairs.starmap(later), Results[tuple[str, int], bytes])
+    assert_type(pairs.starmap(step("later", fn=later, max_in_flight=3)), Results[tuple[str, int], bytes])
+    assert_type(zip_streams(lengths, lengths).starmap(add), Results[tuple[int, int], int])
+    assert_type(zip_streams(lengths, lengths).starmap(add_async), Results[tuple[int, int], int])
     assert_type(zip_streams(found, lengths, found), Stream[tuple[str, int, str]])
     assert_type(zip_streams(found, lengths, found, found), Stream[tuple[str, int, str, str]])
     assert_type(zip_streams(found, lengths, found, found, found), Stream[tuple[Any, ...]])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 
 from headrace.dsl.binding import ITEM
 from headrace.dsl.flow import Flow
 from headrace.dsl.handle import Handle, Value, called_at, has_handle
 from headrace.dsl.step import Step, as_step
 from headrace.dsl.trace import Trace, current_trace
+from headrace.engine.failure import Failure
 from headrace.errors import HandleError, HintError, OptionError, WiringError
 from headrace.graph.callee import LAZY_NAMES
 from headrace.graph.dag import Kind
@@ -27,6 +28,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+I_co = TypeVar("I_co", covariant=True)
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
@@ -71,15 +74,21 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
     def __anext__(self) -> Awaitable[T_co]:
         self._misused("takes an item of", "use .map(step), or pass it to a step that takes an iterator")
 
+    if not TYPE_CHECKING:  # to type checkers, only what a step gives that is called per item has it
+
+        def catch(self) -> Any:
+            """Refused, with what to do about it."""
+            self._recorder().catch(self)
+
     def _attribute_fix(self, name: str) -> str:
         return f"use .map(lambda item: item.{name}), or read it inside a step"
 
     @overload
     def map(
         self, fn: Callable[Concatenate[T_co, P], Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Stream[R]: ...
+    ) -> Results[T_co, R]: ...
     @overload
-    def map(self, fn: Callable[Concatenate[T_co, P], R], /, *args: P.args, **kwargs: P.kwargs) -> Stream[R]: ...
+    def map(self, fn: Callable[Concatenate[T_co, P], R], /, *args: P.args, **kwargs: P.kwargs) -> Results[T_co, R]: ...
     def map(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         """What `fn(item, *args, **kwargs)` gives, for each item.
 
@@ -99,15 +108,15 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
     @overload
     def flat_map(
         self, fn: Callable[Concatenate[T_co, P], AsyncIterator[R]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Stream[R]: ...
+    ) -> Results[T_co, R]: ...
     @overload
     def flat_map(
         self, fn: Callable[Concatenate[T_co, P], Coroutine[Any, Any, Iterable[R]]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Stream[R]: ...
+    ) -> Results[T_co, R]: ...
     @overload
     def flat_map(
         self, fn: Callable[Concatenate[T_co, P], Iterable[R]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Stream[R]: ...
+    ) -> Results[T_co, R]: ...
     def flat_map(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         """All that the iterables `fn(item, *args, **kwargs)` give, one after the other.
 
@@ -123,9 +132,9 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
         return self._per_item("flat_map", fn, args, kwargs)
 
     @overload
-    def starmap(self: Stream[tuple[*Ts]], fn: Callable[[*Ts], Coroutine[Any, Any, R]], /) -> Stream[R]: ...
+    def starmap(self: Stream[tuple[*Ts]], fn: Callable[[*Ts], Coroutine[Any, Any, R]], /) -> Results[tuple[*Ts], R]: ...
     @overload
-    def starmap(self: Stream[tuple[*Ts]], fn: Callable[[*Ts], R], /) -> Stream[R]: ...
+    def starmap(self: Stream[tuple[*Ts]], fn: Callable[[*Ts], R], /) -> Results[tuple[*Ts], R]: ...
     def starmap(self, fn: Any, /) -> Any:
         """What `fn(*item)` gives, for each item.
 
@@ -143,9 +152,11 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
 
             return lift_spread(self._recorder(), cast("Pipeline[Any, Any]", fn), self)
         step = self._step("starmap", fn)
-        return self._recorder().spread(self, step.callee, step.function, step.settings)
+        return _results(self._recorder().spread(self, step.callee, step.function, step.settings))
 
-    def filter(self, fn: Callable[Concatenate[T_co, P], object], /, *args: P.args, **kwargs: P.kwargs) -> Stream[T_co]:
+    def filter(
+        self, fn: Callable[Concatenate[T_co, P], object], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Results[T_co, T_co]:
         """The items for which `fn(item, *args, **kwargs)` is true.
 
         Raises: BuildError: `fn` does not take these arguments.
@@ -157,7 +168,7 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
         >>> letters.run("a1b")
         ['a', 'b']
         """
-        return cast("Stream[T_co]", self._per_item("filter", fn, args, kwargs))
+        return cast("Results[T_co, T_co]", self._per_item("filter", fn, args, kwargs))
 
     def batched(self, n: int, /, *, timeout: float | None = None) -> Stream[tuple[T_co, ...]]:
         """Tuples of `n` items; the last one may be shorter. `n` may be a parameter, or the value of a step.
@@ -304,7 +315,10 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
 
             return lift(self._recorder(), kind, cast("Pipeline[Any, Any]", fn), self, args, kwargs)
         step = self._step(kind, fn)
-        return self._recorder().per_item(kind, self, step.callee, step.function, step.settings, (ITEM, *args), kwargs)
+        arguments = (ITEM, *args)
+        return _results(
+            self._recorder().per_item(kind, self, step.callee, step.function, step.settings, arguments, kwargs)
+        )
 
     def _step(self, method: str, fn: Any) -> Step[Any, Any]:
         if isinstance(fn, Flow) and not isinstance(fn, Step):
@@ -318,6 +332,38 @@ class Stream(Handle, Iterator[T_co], AsyncIterator[T_co]):
                 f"{shown(fn)}; pass the function itself, and its extra arguments after it"
             )
         return as_step(fn)
+
+
+class Results(Stream[R_co], Generic[I_co, R_co]):
+    """The stream of what a step gives that is called per item; it knows the type of what goes in, too."""
+
+    def catch(self) -> tuple[Stream[R_co], Stream[Failure[I_co]]]:
+        """The results of the step that made this stream, and its failures: a `Failure` for each item that it failed at.
+
+        It belongs to a step that is called per item, right behind `.map`, `.starmap`, `.filter` or `.flat_map`. Both
+        are streams like any other, within the step's bound: an item that is being made counts for both, a failure that
+        nobody has taken holds the step back as a result does, and whoever reads one of them gets all of it. Failures
+        that nobody reads are skipped, as with `on_error="skip"`.
+
+        Raises: WiringError: no step that is called per item, here in this body, made the stream; or it skips.
+
+        >>> from headrace import pipeline, step, stream
+        >>> @step
+        ... def as_text(failure: Failure[str]) -> str:
+        ...     return f"{failure.item}: {failure.exception}"
+        >>> @pipeline
+        ... def numbers(texts: list[str]) -> tuple[list[int], list[str]]:
+        ...     found, failed = stream(texts).map(int).catch()
+        ...     return found.collect(), failed.map(as_text).collect()
+        >>> numbers.run(["1", "two", "3"])
+        ([1, 3], ["two: invalid literal for int() with base 10: 'two'"])
+        """
+        failures = self._recorder().catch(self)
+        return self, cast("Stream[Failure[I_co]]", failures)
+
+
+def _results(handle: Handle) -> Results[Any, Any]:
+    return Results(handle._trace, handle._id, handle._hint)
 
 
 def stream(items: Iterable[T], /) -> Stream[T]:

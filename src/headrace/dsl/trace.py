@@ -22,6 +22,7 @@ import msgspec
 from headrace.dsl.binding import ITEM, bound, spread_hint
 from headrace.dsl.handle import Handle, Value, called_at, has_handle
 from headrace.dsl.stand_in import key_of, stand_in
+from headrace.engine.failure import Failure
 from headrace.errors import HandleError, HintError, WiringError
 from headrace.graph.callee import BUILT_IN, Callee
 from headrace.graph.dag import RESOURCES, Kind
@@ -353,6 +354,41 @@ class Trace:
             f"{callee}: {option} works for map and filter, whose calls overlap, got {_use(kind)}; "
             f"{_overlap_fix(kind)} (called at {self.here()})"
         )
+
+    def catch(self, stream: Handle) -> Handle:
+        """Record that the failures of the step that made `stream` become items; gives their stream."""
+        draft = self.drafts[stream._id]
+        self._check_catch(draft)
+        options = msgspec.structs.replace(draft.options, on_error="catch")
+        self.drafts[draft.id] = msgspec.structs.replace(draft, options=options)
+        item = next(given.hint for given in draft.inputs if given.delivery in ("item", "unpacked", "trigger"))
+        hint = typing.cast("Any", Failure)[item]
+        failures = Given("items", "failures", draft.id, hint=hint, wanted=hint)
+        return self.add(
+            Draft(
+                f"{draft.id}/failures",
+                "failures",
+                "failures",
+                "stream",
+                hint,
+                called=self.here(),
+                inputs=(failures,),
+            )
+        )
+
+    def _check_catch(self, draft: Draft) -> None:
+        if draft.kind not in PER_ITEM:
+            what, fix = "is not called per item", "call it right behind the .map, .filter or .flat_map of the step"
+        elif draft.id.rpartition("/")[0] != self.path:
+            what = f"is a step in a pipeline of its own, '{draft.id.rpartition('/')[0]}'"
+            fix = "call it right behind the .map, .filter or .flat_map of the step, in that pipeline"
+        elif draft.options.on_error == "catch":
+            what, fix = "has its failures caught already", "use the streams that the first .catch() gave"
+        elif draft.options.on_error == "skip":
+            what, fix = "has on_error='skip', which leaves nothing to catch", "leave on_error out"
+        else:
+            return
+        raise WiringError(f"{draft}: {what}, got .catch() on its stream; {fix} (called at {self.here()})")
 
     def _check_failures(self, kind: Kind, callee: Callee, options: Options) -> None:
         """Options for failures are refused where there is no item that could be left out."""

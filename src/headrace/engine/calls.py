@@ -96,6 +96,9 @@ class Calls:
     def iterator(self, node: Node, streams: Streams, enough: Callable[[], None]) -> Iterator[Any]:
         """What a node gives that is not called per item: a fresh iterator. `enough` ends its inputs early."""
         positional, keywords = self._arguments(node, streams)
+        if node.kind == "failures":
+            items: Iterator[Any] = positional[0]
+            return items
         if node.kind == "batch":
             size = _count(node, positional[1], 1)
             if as_they_come(node):
@@ -312,7 +315,7 @@ class Calls:
                 yield entry, self.program.constants[node.id, index]
             elif entry.delivery == "value":
                 yield entry, self.values[entry.source]
-            elif entry.delivery == "stream":
+            elif entry.delivery in ("stream", "failures"):
                 yield entry, streams[entry.parameter]
 
     def _relayed(self, node: Node, items: Iterator[Any], close: Callable[[], object] | None = None) -> Iterator[Any]:

@@ -4,6 +4,9 @@ A channel joins one producer to one or more branches. For every branch, at every
 was asked for and that the branch has not taken number at most `capacity`: those that are being produced (`asking`)
 and those that wait in the branch.
 
+A channel that is split stores what a step caught in some of its branches, and all else in the others. While an item is
+being produced it may become either, so it counts for all of them.
+
 Lives here: reserve, put, release, end, take, close. Must not live here: waiting, threads, event loops, clocks.
 A channel never waits: whoever must wait leaves a wake-up call in `waiting` and sees to it elsewhere.
 
@@ -17,14 +20,15 @@ channel. What it may leave out, and why, is said there.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import islice
 from types import GeneratorType
 from typing import Any
 
 from headrace.engine.outcome import END, Ended, Failed
+from headrace.engine.policy import Caught
 
-__all__ = ["Branch", "Channel", "express"]
+__all__ = ["Branch", "Channel", "Split", "express", "has_express"]
 
 Wait = Callable[[], None]
 
@@ -51,6 +55,10 @@ class Channel:
         self.stores = [branch.items for branch in self.branches]  # of the open branches
         self.ended: Ended | Failed | None = None
         self.waiting: list[Callable[[], object]] = []
+
+    def leave(self, branch: Branch) -> None:
+        """That branch does not hold the producer back any more."""
+        self.stores = [store for store in self.stores if store is not branch.items]
 
     def room(self) -> bool:
         """Whether every open branch has space for one more item."""
@@ -106,6 +114,60 @@ class Channel:
         return [branch for branch in self.branches if not branch.closed and len(branch.items) >= space]
 
 
+class Split(Channel):
+    """A channel of a step whose failures are caught: each branch gets either these, or the results.
+
+    >>> channel = Split(capacity=1, failures=[False, True])
+    >>> results, failures = channel.branches
+    >>> channel.reserve(), channel.put(Caught("a failure")), len(results.items), failures.take()
+    (True, None, 0, 'a failure')
+    """
+
+    __slots__ = ("caught", "driven", "failures", "results")
+
+    def __init__(self, capacity: int, failures: Sequence[bool]) -> None:
+        super().__init__(capacity, 0)
+        self.branches = tuple(FailureBranch(self) if each else Branch(self) for each in failures)
+        self.stores = [branch.items for branch in self.branches]
+        self.results = [branch.items for branch in self.branches if not isinstance(branch, FailureBranch)]
+        self.failures = [branch.items for branch in self.branches if isinstance(branch, FailureBranch)]
+        self.caught = 0
+        self.driven = False  # an express asks until there is no room
+
+    def put(self, item: Any) -> None:
+        """Store an item that was asked for, in every open branch for its kind."""
+        self.asking -= 1
+        if type(item) is Caught:
+            self.catch(item)
+            return
+        self.produced += 1
+        for store in self.results:
+            store.append(item)
+        if self.waiting:
+            self.wake()
+
+    def catch(self, caught: Caught) -> None:
+        """Store what was caught, in every open branch for it."""
+        self.caught += 1
+        for store in self.failures:
+            store.append(caught.failure)
+        if self.waiting:
+            self.wake()
+
+    def full_of_failures(self) -> bool:
+        """Whether somebody who reads the failures holds the producer back."""
+        for store in self.failures:  # noqa: SIM110  # a generator expression costs more than the loop
+            if len(store) >= self.capacity:
+                return True
+        return False
+
+    def leave(self, branch: Branch) -> None:
+        """That branch does not hold the producer back any more."""
+        super().leave(branch)
+        self.results = [store for store in self.results if store is not branch.items]
+        self.failures = [store for store in self.failures if store is not branch.items]
+
+
 class Branch:
     """One consumer's end of a channel. `peak` is the most that was in flight on it, in items."""
 
@@ -152,8 +214,8 @@ class Branch:
         channel = self.channel
         self.mark()
         self.closed = True
-        self.produced, self.dropped = channel.produced, len(self.items)
-        channel.stores = [store for store in channel.stores if store is not self.items]
+        self.produced, self.dropped = self.offered, len(self.items)
+        channel.leave(self)
         self.items.clear()
         if channel.stores:
             channel.wake()
@@ -161,16 +223,33 @@ class Branch:
             channel.end()
 
     @property
+    def offered(self) -> int:
+        """How many items the channel has stored for branches like this one."""
+        return self.channel.produced
+
+    @property
     def taken(self) -> int:
         """How many items the branch has taken."""
         if self.closed:
             return self.produced - self.dropped
-        return self.channel.produced - len(self.items)
+        return self.offered - len(self.items)
 
     @property
     def highest(self) -> int:
         """The most items that were in flight at once; an ask that found the stream's end was not an item."""
-        return min(self.peak, self.channel.produced)
+        return min(self.peak, self.offered)
+
+
+class FailureBranch(Branch):
+    """A branch for what was caught."""
+
+    __slots__ = ()
+
+    @property
+    def offered(self) -> int:
+        """How many failures there were."""
+        assert isinstance(self.channel, Split)
+        return self.channel.caught
 
 
 def express(
@@ -182,9 +261,72 @@ def express(
     run comes in between two items, except in a wait, so what is known after a wait stays true until the next one.
     Who is asked when is the same as without it.
     """
-    in_step = branch.channel.capacity == 1 and len(branch.channel.branches) == 2
-    branch.reader = (_in_step if in_step else _in_runs)(branch, source, failed, waiter)
+    if isinstance(branch.channel, Split):
+        branch.reader = _results(branch, branch.channel, source, failed, waiter)
+    else:
+        in_step = branch.channel.capacity == 1 and len(branch.channel.branches) == 2
+        branch.reader = (_in_step if in_step else _in_runs)(branch, source, failed, waiter)
     return branch.reader
+
+
+def has_express(branch: Branch) -> bool:
+    """Whether there is an `express` for that branch: of what is split, for the results, if nobody else reads them."""
+    channel = branch.channel
+    return not isinstance(channel, Split) or (len(channel.results) == 1 and channel.results[0] is branch.items)
+
+
+def _results(
+    branch: Branch,
+    channel: Split,
+    source: Iterator[Any],
+    failed: Callable[[BaseException], None],
+    waiter: Callable[[], Wait],
+) -> Generator[Any, None, None]:
+    """The results of a step whose failures somebody else reads: ask as long as there is room for one more failure."""
+    items, capacity = branch.items, channel.capacity
+    keep, take = items.append, items.popleft
+    wait: Wait | None = None
+    channel.driven = True
+    try:
+        while True:
+            full = channel.full_of_failures()
+            if items and (full or channel.ended is not None or len(items) >= capacity):
+                branch.mark()
+                yield take()
+                continue
+            if channel.ended is not None:
+                break
+            if full:
+                wait = wait or waiter()
+                wait()
+                continue
+            before, produced = len(items), 0
+            try:
+                for item in source:
+                    if type(item) is Caught:
+                        channel.catch(item)
+                        break
+                    produced += 1
+                    if capacity > 1:
+                        keep(item)
+                        if len(items) < capacity:
+                            continue
+                        item = take()
+                    yield item
+                else:
+                    channel.end()
+            except Exception as error:
+                failed(error)
+                channel.end(Failed(error))
+            finally:
+                channel.produced += produced
+                highest = before + produced
+                if highest > branch.peak < capacity:
+                    branch.peak = min(highest, capacity)
+    finally:
+        channel.driven = False
+        branch.close()
+    channel.raise_failure()
 
 
 def _in_step(

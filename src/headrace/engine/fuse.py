@@ -45,6 +45,7 @@ from __future__ import annotations
 import builtins
 import functools
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from types import CodeType, FunctionType, MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -56,7 +57,7 @@ __all__ = ["Fused", "Tally", "fuse", "shut", "spread"]
 MAX_NESTED = 15  # Python allows 20 nested blocks, and every flat_map is one
 MAX_CALLS = 20  # calls in one expression; its parser allows some 100
 NO_POLICIES: Mapping[int, Policy] = MappingProxyType({})
-Lost = Callable[[Exception, Any, int], "object | None"]  # given the failure, the item, and the counter in front
+Lost = Callable[[Exception, Any, int], "object | None"]  # given the failure, the item, and its counter
 
 
 class Tally(Protocol):
@@ -114,18 +115,20 @@ def fuse(
     ['1', '3']
     """
     fused = _fused(tuple(kinds), collect, in_task, hasattr(items, "__aiter__"))
-    losses = {f"lost{index}": _losing(policy, index, policies, fused) for index, policy in policies.items()}
+    for index, policy in policies.items():
+        policy.number_of = partial(_number, index, fused, policies, fused.counts_results)
+    losses = {f"lost{index}": policy.lost for index, policy in policies.items()}
     names = {"__builtins__": builtins, "spread": spread, "shut": shut, **losses}
     loop = FunctionType(fused.code.replace(), names)
     functions = [
-        _guarded(kinds[index], function, losses[f"lost{index}"]) if index in policies else function
+        _guarded(kinds[index], function, policies[index].lost) if index in policies else function
         for index, function in enumerate(functions)
     ]
 
     def numbers_of(counters: Sequence[int], failed_at: int | None) -> list[int]:
         numbers = [counters[counter] for counter in fused.counters]
         if policies:
-            numbers = [number - _skipped(index, policies, fused) for index, number in enumerate(numbers)]
+            numbers = [_number(index, fused, policies, False, number) for index, number in enumerate(numbers)]
         if failed_at is not None:  # the steps behind it never saw the item
             for index in range(failed_at + 1, len(numbers)):
                 if fused.counters[index] == fused.counters[failed_at]:
@@ -149,19 +152,14 @@ def fuse(
     return loop(items, over, failed, *functions)
 
 
-def _skipped(index: int, policies: Mapping[int, Policy], fused: Fused) -> int:
-    """How many items were skipped between step `index` and the counter in front of it."""
-    between = (at for at in policies if at < index and fused.counters[at] == fused.counters[index])
-    return sum(policies[at].skipped for at in between)
+def _number(index: int, fused: Fused, policies: Mapping[int, Policy], under_way: bool, counter: int) -> int:
+    """How many items went into step `index`, if the counter for it stands at that: with one that it does not count yet.
 
-
-def _losing(policy: Policy, index: int, policies: Mapping[int, Policy], fused: Fused) -> Lost:
-    """What the loop calls with a failure of step `index`, and the counter in front of it."""
-
-    def lost(error: Exception, item: Any, counter: int) -> object | None:
-        return policy.lost(error, item, counter - _skipped(index, policies, fused))
-
-    return lost
+    Between the counter and the step, some were skipped.
+    """
+    place = len(fused.counters) if fused.counts_results else fused.counters.index(fused.counters[index])
+    between = sum(policy.skipped for at, policy in policies.items() if min(place, index) <= at < max(place, index))
+    return counter + under_way + (between if place > index else -between)
 
 
 def _guarded(kind: str, function: Callable[..., Any], lost: Lost) -> Callable[..., Any]:
@@ -252,7 +250,7 @@ class _Text:
 
     def __init__(self, kinds: Sequence[str], collect: bool, in_task: bool, from_async: bool) -> None:
         self.collect = collect
-        self.counts_results = collect and all(kind in ("map", "await map") for kind in kinds)
+        self.counts_results = collect and all(map(_is_map, kinds))
         names = [f"n{index}" for index in range(1 + sum(not _is_map(kind) for kind in kinds))]
         self.seen = "(len(out), )" if self.counts_results else f"({''.join(f'{name}, ' for name in names)})"
         functions = [f"f{index}" for index in range(len(kinds))]
@@ -325,7 +323,8 @@ class _Text:
         self.lines.append(f"{self.indent}try:")
         self._line(f" {TEXTS[kind].format(f=f'f{index}')}", index)
         self.lines.append(f"{self.indent}except Exception as error:")
-        self._line(f" lost = lost{index}(error, item, n{self.counter})", index)
+        counter = "len(out)" if self.counts_results else f"n{self.counter}"
+        self._line(f" lost = lost{index}(error, item, {counter})", index)
         self._line(" if lost is None: raise", index)
         self._line(" continue" if policy == "skip" else " item = lost", index)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from headrace.engine.arrivals import Arriving, AtHand, Input
 from headrace.engine.blame import Blame
 from headrace.engine.calls import Calls, per_item_run
-from headrace.engine.channel import Branch, Channel, express
+from headrace.engine.channel import Branch, Channel, Split, express, has_express
 from headrace.engine.deadlock import Link
 from headrace.engine.elsewhere import Elsewhere
 from headrace.engine.held import Held
@@ -89,8 +89,13 @@ class Lines:
         self.held: Held | None = None  # in tests: calls that wait to be over
 
     def _make_channel(self, node: Node) -> None:
-        links = [(node.id, target, edge.parameter) for target, edge in self.consumers[node.id]]
-        self.channels[node.id] = channel = Channel(node.max_in_flight, len(links))
+        consumers = self.consumers[node.id]
+        links = [(node.id, target, edge.parameter) for target, edge in consumers]
+        if node.on_error == "catch":
+            channel: Channel = Split(node.max_in_flight, [edge.delivery == "failures" for _, edge in consumers])
+        else:
+            channel = Channel(node.max_in_flight, len(links))
+        self.channels[node.id] = channel
         self.branches.update(zip(links, channel.branches, strict=True))
 
     # -- what the run asks for ---------------------------------------------------------------------------------
@@ -265,8 +270,8 @@ class Lines:
         if branch is None:
             return self._counted(self.natives.pop(edge.source), target, edge)
         port = self.ports[edge.source]
-        if port.source is None or not self._waits_here_only(target):
-            return tap(branch, port.ask, self.driver)
+        if port.source is None or not has_express(branch) or not self._waits_here_only(target):
+            return tap(branch, _asking(branch.channel, port), self.driver)
         waiter = partial(self.driver.waiter, branch.channel.waiting, branch)
         return express(branch, port.source, self.broken_at(self.nodes[edge.source]), waiter)
 
@@ -391,6 +396,13 @@ class Lines:
             except BaseException as error:
                 self.blame.step(error, self.nodes[id])
                 self.failed(error)
+
+
+def _asking(channel: Channel, port: Port) -> Callable[[], None]:
+    """What a tap does to have more: it asks the producer, unless someone who reads the results does so anyway."""
+    if not isinstance(channel, Split):
+        return port.ask
+    return lambda: None if channel.driven else port.ask()
 
 
 def _unreachable(items: Iterator[Any]) -> AsyncIterator[Any]:

@@ -57,6 +57,9 @@ class Policy:
         self.node = node
         self.utc = utc
         self.keep = keep
+        self.limited = node.max_failures is not None
+        self.skips = node.on_error == "skip"
+        self.number_of: Callable[[int], int] = lambda counter: counter
         self.failed = 0
         self.skipped = 0
         self.seen = 0  # items, as far as failures tell
@@ -65,22 +68,23 @@ class Policy:
         self.last: Fault | None = None  # if it may yet turn out to be one too many
         self.verdict = ""  # why one was too many
 
-    def lost(self, error: Exception, item: Any = None, number: int | None = None, attempts: int = 1) -> object | None:
-        """The step failed at `item`, its `number`-th (a generator: at none). None if the run must fail.
+    def lost(self, error: Exception, item: Any = None, counter: int | None = None, attempts: int = 1) -> object | None:
+        """The step failed at `item` (a generator: at none). None if the run must fail.
 
-        Else what is to be handed on: `LEFT_OUT` (nothing), or the failure as `Caught`.
+        Else what is to be handed on: `LEFT_OUT` (nothing), or the failure as `Caught`. The number of the item is what
+        `number_of` makes of `counter`.
         """
         if isinstance(error, CheckpointError):
             return None
         self.failed += 1
-        if self._too_many(number):
+        if self.limited and self._too_many(error, item, counter):
             return None
-        if isinstance(self.node.max_failures, float):
-            self.last = Fault(error, item, number)
-        if self.node.on_error == "catch":
+        if not self.skips:
             return Caught(self._failure(error, item, attempts))
+        if type(error) not in self.kinds:
+            self.kinds.add(type(error))
+            self._log(error, counter)
         self.skipped += 1
-        self._log(error, number)
         if self.keep and len(self.kept) < KEPT:
             self.kept.append(self._failure(_without_frames(error), item, attempts))
         return LEFT_OUT
@@ -90,10 +94,12 @@ class Policy:
         last, self.last = self.last, None
         return last if self._above_fraction(items) else None
 
-    def _too_many(self, number: int | None) -> bool:
+    def _too_many(self, error: Exception, item: Any, counter: int | None) -> bool:
         limit = self.node.max_failures
-        self.seen = max(self.seen, number or 0)
+        number = None if counter is None else self.number_of(counter)
         if isinstance(limit, float):
+            self.last = Fault(error, item, number)
+            self.seen = max(self.seen, number or 0)
             return self.seen >= FRACTION_FROM and self._above_fraction(self.seen)
         if limit is not None and self.failed > limit:
             self.verdict = f"; it is failure {self.failed}, more than max_failures={limit}"
@@ -108,22 +114,12 @@ class Policy:
     def _failure(self, error: Exception, item: Any, attempts: int) -> Failure[Any]:
         return Failure(item=item, step=self.node.id, attempts=attempts, exception=error, time=self.utc())
 
-    def _log(self, error: Exception, number: int | None) -> None:
-        """Tell of the first failure of each kind."""
-        kind = type(error)
-        if kind in self.kinds:
-            return
-        self.kinds.add(kind)
-        what = "ends here" if number is None else f"skips item {number}"
-        log.warning(
-            "headrace: %s %s: %s: %s (more of %s in this run are counted only)",
-            self.node,
-            what,
-            kind.__name__,
-            error,
-            kind.__name__,
-            exc_info=error,
-        )
+    def _log(self, error: Exception, counter: int | None) -> None:
+        """Tell of the first failure of its kind."""
+        what = "ends here" if counter is None else f"skips item {self.number_of(counter)}"
+        kind = type(error).__name__
+        text = "headrace: %s %s: %s: %s (more of %s in this run are counted only)"
+        log.warning(text, self.node, what, kind, error, kind, exc_info=error)
 
     def forget(self) -> None:
         """The run is over: nothing of it is kept alive."""

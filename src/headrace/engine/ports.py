@@ -321,12 +321,17 @@ def receive(channel: Channel, failed: Blamed, outcome: Outcome) -> None:
 def tap(branch: Branch, ask: Callable[[], None], driver: Driver) -> Iterator[Any]:
     """The items of one branch, for as long as the consumer wants them."""
     channel, items, take = branch.channel, branch.items, branch.take
+    wait: Callable[[], None] | None = None
     try:
         while True:
             ask()
-            if not items and not _comes(branch, ask, driver):
+            if items:
+                yield take()
+            elif channel.ended is not None:
                 break
-            yield take()
+            else:
+                wait = wait or driver.waiter(channel.waiting, branch)
+                wait()
     finally:
         branch.close()
     channel.raise_failure()

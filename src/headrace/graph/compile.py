@@ -81,9 +81,23 @@ def _by_id(recording: Recording) -> dict[str, Draft]:
 
 def _with_drains(drafts: dict[str, Draft], outputs: tuple[str, ...]) -> dict[str, Draft]:
     """The drafts, and for every stream that nobody reads a node that drains it."""
-    read = {given.source for draft in drafts.values() for given in draft.inputs if given.delivery != "value"}
+    drafts = _without_unread_failures(drafts, outputs)
+    others = ("value", "failures")
+    read = {given.source for draft in drafts.values() for given in draft.inputs if given.delivery not in others}
     unread = [d for d in drafts.values() if d.gives == "stream" and d.id not in read and d.id not in outputs]
     return drafts | {f"{draft.id}/drain": _drain(draft) for draft in unread}
+
+
+def _without_unread_failures(drafts: dict[str, Draft], outputs: tuple[str, ...]) -> dict[str, Draft]:
+    """The drafts; where nobody reads the failures of a step, they are skipped, and so logged and reported."""
+    read = {given.source for draft in drafts.values() for given in draft.inputs}
+    unread = {id for id, draft in drafts.items() if draft.kind == "failures" and id not in read and id not in outputs}
+    skipping = {drafts[id].inputs[0].source for id in unread}
+    return {id: _skipping(draft) if id in skipping else draft for id, draft in drafts.items() if id not in unread}
+
+
+def _skipping(draft: Draft) -> Draft:
+    return msgspec.structs.replace(draft, options=msgspec.structs.replace(draft.options, on_error="skip"))
 
 
 def _drain(draft: Draft) -> Draft:

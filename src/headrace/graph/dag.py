@@ -54,6 +54,7 @@ Kind = Literal[
     "enumerate",  # tuples of a number and an item                                -> stream
     "zip",  # tuples of one item from each stream                                 -> stream
     "merge",  # the items of several streams, as they come                        -> stream
+    "failures",  # what a per-item step failed at, where these are caught         -> stream
 ]
 Delivery = Literal[
     "value",  # the parameter gets the value
@@ -62,6 +63,7 @@ Delivery = Literal[
     #              that the edge's parameter names
     "trigger",  # the function is called per item, and does not get it
     "stream",  # the parameter gets a lazy iterator over the whole stream
+    "failures",  # the same, over the failures of the source; every other edge gets its results
 ]
 Handoff = Literal[
     "value",  # the stage ends in a value

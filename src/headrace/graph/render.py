@@ -45,6 +45,8 @@ def _drawn(node: Node, short: str) -> Iterator[str]:
 def _arrow(edge: Edge, dag: Dag) -> str:
     if edge.delivery == "value":
         return f"-->|{edge.parameter}|"
+    if edge.delivery == "failures":
+        return f"-.->|{dag.node(edge.source).max_in_flight} in flight|"
     return f"==>|{dag.node(edge.source).max_in_flight} in flight|"
 
 
@@ -91,7 +93,9 @@ def _lines(dag: Dag) -> Iterator[str]:
 def _line(node: Node) -> str:
     gives = f"stream of {node.type}" if node.gives == "stream" else node.type
     bound = f", {node.max_in_flight} in flight" if node.max_in_flight > 1 else ""
-    return f"{node.kind} {node.id}({', '.join(map(_input, node.inputs))}) -> {gives}{bound}"
+    limit = "" if node.max_failures is None else f" up to {node.max_failures}"
+    policy = "" if node.on_error == "raise" else f", failures: {node.on_error}{limit}"
+    return f"{node.kind} {node.id}({', '.join(map(_input, node.inputs))}) -> {gives}{bound}{policy}"
 
 
 def _input(entry: Edge | Constant) -> str:
@@ -101,6 +105,8 @@ def _input(entry: Edge | Constant) -> str:
         return f"once per item of {entry.source}"
     if entry.delivery == "unpacked":
         return f"{entry.parameter} = *{entry.source}" if entry.keyword else f"*{entry.source}"
+    if entry.delivery == "failures":
+        return f"failures of {entry.source}"
     return f"{entry.parameter} = {entry.source}"
 
 

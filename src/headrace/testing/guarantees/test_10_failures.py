@@ -6,14 +6,16 @@ import asyncio
 import gc
 import itertools
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from headrace import AsyncRunner, Stream, SyncRunner, pipeline, step, stream
+from headrace import AsyncRunner, DeadlockError, Failure, Stream, SyncRunner, WiringError, pipeline, step, stream
 
 Run = Callable[..., Any]
+T = TypeVar("T")
 
 # Ways in which a step may run: whatever they are, the same items fail.
 MODES: dict[str, dict[str, Any]] = {
@@ -387,3 +389,271 @@ def test_10_4_kept_failures_keep_nothing_of_the_run_alive(
         assert Item.alive == 0
     finally:
         gc.enable()
+
+
+# -- catch ---------------------------------------------------------------------------------------------------
+
+
+def item_of(failure: Failure[T]) -> T:
+    return failure.item
+
+
+@each_mode
+def test_10_5_each_item_is_a_result_or_a_failure(run_pipeline: Run, mode: dict[str, Any]) -> None:
+    checked = as_step(no_thirds, mode)
+
+    @pipeline
+    def split(count: int) -> tuple[list[int], list[Failure[int]]]:
+        found, failed = numbers(count).map(checked).catch()
+        return found.collect(), failed.collect()
+
+    found, failed = run_pipeline(split, 100)
+    assert found == [number for number in range(100) if number % 3]
+    assert [failure.item for failure in failed] == list(range(0, 100, 3))
+    assert {failure.step for failure in failed} == {"split/no_thirds"}
+    assert {failure.attempts for failure in failed} == {1}
+    assert [str(failure.exception) for failure in failed] == [f"{number} is a third" for number in range(0, 100, 3)]
+    assert [failure.time for failure in failed] == sorted(failure.time for failure in failed)
+
+
+@each_mode
+def test_10_5_filter_is_caught_with_its_item(run_pipeline: Run, mode: dict[str, Any]) -> None:
+    choice = as_step(odd_unless_third, mode)
+
+    @pipeline
+    def split(count: int) -> tuple[list[int], list[int]]:
+        chosen, failed = numbers(count).filter(choice).catch()
+        return chosen.collect(), failed.map(item_of).collect()
+
+    assert run_pipeline(split, 10) == ([1, 5, 7], [0, 3, 6, 9])
+
+
+@pytest.mark.parametrize("function", [halves, halves_async])
+@pytest.mark.parametrize("options", [{}, {"max_in_flight": 3}])
+def test_10_5_flat_map_is_caught_behind_what_it_gave(run_pipeline: Run, function: Any, options: Any) -> None:
+    flattened = step(**options)(function)
+
+    @pipeline
+    def split(count: int) -> tuple[list[Any], list[Any]]:
+        found, failed = numbers(count).flat_map(flattened).catch()
+        return found.collect(), failed.map(item_of).collect()
+
+    assert run_pipeline(split, 5) == ([0, 1, -1, 2, -2, 3, 4, -4], [0, 3])
+
+
+def test_10_5_items_that_are_spread_are_caught_whole(run_pipeline: Run) -> None:
+    @pipeline
+    def split(pairs: list[tuple[int, int]]) -> tuple[list[Any], list[Any]]:
+        found, failed = stream(pairs).starmap(divided).catch()
+        return found.collect(), failed.map(item_of).collect()
+
+    assert run_pipeline(split, [(4, 2), (1, 0), (6, 3)]) == ([2, 2], [(1, 0)])
+
+
+def divided(left: int, right: int) -> int:
+    return left // right
+
+
+def test_10_5_failure_is_an_item_like_any_other(run_pipeline: Run) -> None:
+    def again(failure: Failure[int]) -> Failure[int]:
+        if failure.item % 2:
+            raise LookupError(failure.item)
+        return failure
+
+    @pipeline
+    def twice(count: int) -> tuple[list[Any], list[Any]]:
+        _, failed = numbers(count).map(no_thirds).catch()
+        found, still_failed = failed.map(again).catch()
+        return found.map(item_of).collect(), still_failed.map(item_of).map(item_of).collect()
+
+    assert run_pipeline(twice, 10) == ([0, 6], [3, 9])
+
+
+@each_mode
+def test_10_5_many_may_read_either(run_pipeline: Run, mode: dict[str, Any]) -> None:
+    checked = as_step(no_thirds, mode)
+    count_of = step("count_of", fn=lambda items: sum(1 for _ in items))
+
+    @pipeline
+    def split(count: int) -> tuple[Any, ...]:
+        found, failed = numbers(count).map(checked).catch()
+        return found.collect(), failed.map(item_of).collect(), count_of(found), count_of(failed), count_of(failed)
+
+    assert run_pipeline(split, 10) == ([1, 2, 4, 5, 7, 8], [0, 3, 6, 9], 6, 4, 4)
+
+
+def test_10_5_what_stops_a_run_is_not_caught(run_pipeline: Run) -> None:
+    def fails(number: int) -> None:
+        raise KeyboardInterrupt
+
+    @pipeline
+    def split(count: int) -> tuple[Any, ...]:
+        found, failed = numbers(count).map(fails).catch()
+        return found.collect(), failed.collect()
+
+    with pytest.raises(KeyboardInterrupt):
+        run_pipeline(split, 3)
+
+
+@each_mode
+def test_10_5_failure_of_what_is_read_is_not_caught(run_pipeline: Run, mode: dict[str, Any]) -> None:
+    checked = as_step(abs_of, mode)
+
+    @pipeline
+    def split(count: int) -> tuple[Any, ...]:
+        found, failed = numbers(count).map(no_thirds).map(checked).catch()
+        return found.collect(), failed.collect()
+
+    with pytest.raises(ValueError, match="0 is a third"):
+        run_pipeline(split, 3)
+
+
+def abs_of(number: int) -> int:
+    return abs(number)
+
+
+@each_mode
+def test_10_5_one_failure_too_many_is_raised(run_pipeline: Run, mode: dict[str, Any]) -> None:
+    checked = as_step(no_thirds, mode, max_failures=2)
+
+    @pipeline
+    def split(count: int) -> tuple[list[Any], list[Any]]:
+        found, failed = numbers(count).map(checked).catch()
+        return found.collect(), failed.map(item_of).collect()
+
+    assert run_pipeline(split, 6) == ([1, 2, 4, 5], [0, 3])
+    with pytest.raises(ValueError, match="6 is a third") as caught:
+        run_pipeline(split, 7)
+    assert caught.value.__notes__[0].endswith("; it is failure 3, more than max_failures=2")
+
+
+@pytest.mark.parametrize("bound", [1, 3])
+@pytest.mark.parametrize("executor", ["inline", "thread"])
+def test_10_6_failures_that_nobody_has_taken_hold_the_step_back(run_pipeline: Run, bound: int, executor: Any) -> None:
+    log: list[Any] = []
+    lock = threading.Lock()
+
+    def fails(number: int) -> None:
+        with lock:
+            log.append(number)
+        raise ValueError(number)
+
+    @step
+    def slow(failures: Iterator[Failure[int]]) -> int:
+        for count, failure in enumerate(failures):
+            with lock:
+                asked = sum(isinstance(entry, int) for entry in log)
+                log.append(failure)
+            assert asked <= count + 1 + bound - 1, "asked for more than the bound ahead of the failures"
+        return count
+
+    @pipeline
+    def split(count: int) -> tuple[int, list[Any]]:
+        found, failed = numbers(count).map(step("fails", fn=fails, max_in_flight=bound, executor=executor)).catch()
+        return slow(failed), found.collect()
+
+    assert run_pipeline(split, 20) == (19, [])
+    assert [entry for entry in log if isinstance(entry, int)] == list(range(20))
+
+
+@pytest.mark.parametrize("bound", [1, 3])
+def test_10_6_both_edges_keep_to_the_bound(bound: int) -> None:
+    @pipeline
+    def split(count: int) -> tuple[Any, ...]:
+        found, failed = numbers(count).map(step("checked", fn=no_thirds, max_in_flight=bound)).catch()
+        return found.collect(), failed.map(item_of).collect()
+
+    for report in (SyncRunner().execute(split, 60).report, asyncio.run(AsyncRunner().execute(split, 60)).report):
+        edges = {edge.target: edge for edge in report.edges if edge.source == "split/checked"}
+        counts = {target: (edge.taken, edge.highest_in_flight) for target, edge in edges.items()}
+        assert counts == {"split/checked/failures": (20, bound), "split/collect": (40, bound)}
+        node = report.node("split/checked")
+        assert (node.items_in, node.items_out, node.failed, node.skipped) == (60, 40, 20, 0)
+        assert report.node("split/checked/failures").items_out == 20
+
+
+def test_10_6_results_that_are_read_behind_the_failures_raise_deadlock(run_pipeline: Run) -> None:
+    @step
+    def one_after_the_other(failures: Iterator[Failure[int]], found: Iterator[int]) -> int:
+        return len(list(failures)) + len(list(found))
+
+    @pipeline
+    def joined(count: int) -> int:
+        found, failed = numbers(count).map(no_thirds).catch()
+        return one_after_the_other(failed, found)
+
+    with pytest.raises(DeadlockError, match=r"step 'joined/no_thirds' .* is held back: its edge to step 'joined/one"):
+        run_pipeline(joined, 9)
+    assert run_pipeline(joined, 1) == 1
+
+
+def test_10_6_collected_failures_joined_with_lazy_results_are_rejected() -> None:
+    with pytest.raises(WiringError, match="which can never finish"):
+
+        @pipeline
+        def joined(count: int) -> Stream[Any]:
+            found, failed = numbers(count).map(no_thirds).catch()
+            return found.map(lambda number, failures: (number, failures), failed.collect())
+
+
+@each_mode
+def test_10_7_failures_that_nobody_reads_are_skipped(
+    run_pipeline: Run, mode: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    checked = as_step(no_thirds, mode)
+
+    @pipeline
+    def found(count: int) -> Stream[int]:
+        results, _ = numbers(count).map(checked).catch()
+        return results
+
+    assert found.dag.node("found/no_thirds").on_error == "skip"
+    assert run_pipeline(found, 6) == [1, 2, 4, 5]
+    assert len(caplog.records) == 1
+
+
+@each_mode
+def test_10_7_results_that_nobody_reads_are_drained(run_pipeline: Run, mode: dict[str, Any]) -> None:
+    checked = as_step(no_thirds, mode)
+
+    @pipeline
+    def failures(count: int) -> Stream[int]:
+        _, failed = numbers(count).map(checked).catch()
+        return failed.map(item_of)
+
+    assert run_pipeline(failures, 10) == [0, 3, 6, 9]
+
+
+@pytest.mark.parametrize("bound", [1, 4])
+def test_10_7_who_stops_early_does_not_hold_the_other_back(run_pipeline: Run, bound: int) -> None:
+    closed: list[str] = []
+
+    @step
+    def source(count: int) -> Iterator[int]:
+        try:
+            yield from range(count)
+        finally:
+            closed.append("source")
+
+    few = step("few", fn=lambda items: len(list(itertools.islice(items, 2))))
+    all_of = step("all_of", fn=lambda items: len(list(items)))
+
+    @pipeline
+    def one(count: int) -> tuple[Any, Any]:
+        found, failed = source(count).map(step("checked", fn=no_thirds, max_in_flight=bound)).catch()
+        return few(found), all_of(failed)
+
+    @pipeline
+    def other(count: int) -> tuple[Any, Any]:
+        found, failed = source(count).map(step("checked", fn=no_thirds, max_in_flight=bound)).catch()
+        return all_of(found), few(failed)
+
+    @pipeline
+    def both(count: int) -> tuple[Any, Any]:
+        found, failed = source(count).map(step("checked", fn=no_thirds, max_in_flight=bound)).catch()
+        return few(found), few(failed)
+
+    assert run_pipeline(one, 30) == (2, 10)
+    assert run_pipeline(other, 30) == (20, 2)
+    assert run_pipeline(both, 10**9) == (2, 2)
+    assert closed == ["source"] * 3
