@@ -16,7 +16,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from time import sleep
 from typing import Any, Literal, NamedTuple
 
-from headrace import Failure, Pipeline, Stream, pipeline, step, zip_streams
+from headrace import Failure, Limit, Pipeline, Stream, pipeline, step, zip_streams
 
 __all__ = ["CASES", "Case", "Contender"]
 
@@ -454,6 +454,62 @@ UNEVEN_ASYNC_CALLS = Case(
 )
 
 
+# -- limits ------------------------------------------------------------------------------------------------
+
+# What a limit costs that never holds anything back; and in real time, how near to its rate calls begin.
+
+
+def limited_line(**options: Any) -> Any:
+    return source | step("plus_one", fn=plus_one, **options)
+
+
+def at_rate(rate: int) -> Any:
+    return limited_line(limit=Limit(rate=f"{rate}/s"), executor="thread", max_in_flight=8)
+
+
+def never_held() -> Limit:
+    return Limit(concurrency=1000, rate="1000000000/s", burst=1_000_000)
+
+
+def one_apart(rate: int, count: int) -> list[int]:
+    sleep((count - 1) / rate)
+    return [plus_one(number) for number in range(count)]
+
+
+def plus_one_done(count: int, result: list[int]) -> bool:
+    return result == [number + 1 for number in range(count)]
+
+
+LIMIT = Case(
+    "limit that never holds back",
+    Contender("headrace, no limit", limited_line().run),
+    (Contender("headrace, limit", limited_line(limit=never_held()).run),),
+    items=100_000,
+    right=plus_one_done,
+)
+
+LIMIT_IN_THREADS = Case(
+    "limit that never holds back, in threads",
+    Contender("headrace, no limit", limited_line(executor="thread", max_in_flight=8).run),
+    (
+        Contender(
+            "headrace, limit", limited_line(executor="thread", max_in_flight=8, limit=never_held()).run, target=1.1
+        ),
+    ),
+    items=9_000,
+    right=plus_one_done,
+)
+
+RATE = Case(
+    "1,000 calls a second",
+    Contender("by hand: as long as it should take", functools.partial(one_apart, 1000)),
+    (Contender("headrace, 8 in flight", at_rate(1000).run, target=1.02),),
+    items=2_000,
+    right=plus_one_done,
+    repeats=1,
+)
+
+
 # -- three trivial async functions -------------------------------------------------------------------------
 
 
@@ -704,6 +760,9 @@ CASES = (
     SHORT_CALLS,
     ASYNC_CALLS,
     UNEVEN_ASYNC_CALLS,
+    LIMIT,
+    LIMIT_IN_THREADS,
+    RATE,
     ASYNC_LINE,
     SKIP,
     CATCH,

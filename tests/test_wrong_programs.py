@@ -21,6 +21,7 @@ from headrace import (
     HandleError,
     HeadraceError,
     HintError,
+    Limit,
     OptionError,
     Stream,
     SyncRunner,
@@ -89,6 +90,7 @@ def get(url: str) -> Page:
 
 
 module_get = get
+API = Limit(rate="1/s")
 
 
 @step
@@ -369,7 +371,7 @@ def unordered_is_inline() -> None:
 @wrong(
     OptionError,
     "step 'get' (@get): there is no option 'retries'; the options are max_in_flight, concurrency, ordered, executor, "
-    "idempotent, mode, on_error, max_failures, checkpoint, version, unkeyed",
+    "idempotent, mode, on_error, max_failures, checkpoint, version, unkeyed, limit",
 )
 def option_is_unknown() -> None:
     get.options(retries=3)
@@ -378,7 +380,7 @@ def option_is_unknown() -> None:
 @wrong(
     OptionError,
     "step 'fetch' (@1): there is no option 'retry'; the options are max_in_flight, concurrency, ordered, executor, "
-    "idempotent, mode, on_error, max_failures, checkpoint, version, unkeyed",
+    "idempotent, mode, on_error, max_failures, checkpoint, version, unkeyed, limit",
 )
 def option_of_a_decorator_is_unknown() -> None:
     @step(retry=3)
@@ -3918,6 +3920,151 @@ def wired_to_what_gives_several() -> None:
 @wrong(ArgumentError, "pipeline 'crawl' (@1): too many positional arguments; it takes (pages: int) (called at @1)")
 def wired_and_run_with_too_much() -> None:
     pipeline("crawl", steps=[urls], params=Pages).run(Pages(3), 3)  # type: ignore[call-overload]
+
+
+# -- limits --------------------------------------------------------------------------------------------------
+
+
+def rate_message(got: str) -> str:
+    return (
+        f"limit (@1): rate must be a number above 0 in a time, like '100/min', with s, min, hour or day, got {got}; "
+        "correct it, or leave it out for no rate"
+    )
+
+
+@wrong(OptionError, rate_message("'0/min'"))
+def rate_is_zero() -> None:
+    Limit(rate="0/min")
+
+
+@wrong(OptionError, rate_message("'100'"))
+def rate_has_no_time() -> None:
+    Limit(rate="100")
+
+
+@wrong(OptionError, rate_message("'-1/s'"))
+def rate_is_negative() -> None:
+    Limit(rate="-1/s")
+
+
+@wrong(OptionError, rate_message("'5/fortnight'"))
+def rate_is_in_an_unknown_time() -> None:
+    Limit(rate="5/fortnight")
+
+
+@wrong(OptionError, rate_message("100"))
+def rate_is_a_number() -> None:
+    Limit(rate=100)  # type: ignore[arg-type]
+
+
+@wrong(
+    OptionError,
+    "limit (@1): must say how many calls may run at once, or how often one may begin, got neither; give it "
+    "concurrency=10, or rate='100/min', or both",
+)
+def limit_without_anything() -> None:
+    Limit()
+
+
+@wrong(
+    OptionError,
+    "limit 'api' (@1): concurrency must be a whole number of 1 or more, got 0; to let calls begin freely, leave it out",
+)
+def limit_of_no_calls() -> None:
+    Limit(concurrency=0, name="api")
+
+
+@wrong(
+    OptionError,
+    "limit (@1): burst must be a whole number of 1 or more, got 0; for calls that are spread evenly, leave it out",
+)
+def burst_is_zero() -> None:
+    Limit(rate="1/s", burst=0)
+
+
+@wrong(OptionError, "limit (@1): burst is that of a rate, got no rate; add rate=, or leave it out")
+def burst_without_rate() -> None:
+    Limit(concurrency=1, burst=2)
+
+
+@wrong(OptionError, "limit (@1): cost is that of a rate, got no rate; add rate=, or leave it out")
+def cost_without_rate() -> None:
+    Limit(concurrency=1, cost=len)
+
+
+@wrong(
+    OptionError,
+    "limit (@1): cost must be a function that is given the item, got 3; if each call counts for 1, leave it out",
+)
+def cost_is_a_number() -> None:
+    Limit(rate="1/s", cost=3)  # type: ignore[arg-type]
+
+
+@wrong(OptionError, "limit '' (@1): name must be text, got ''; give it one, or leave it out")
+def limit_without_a_name() -> None:
+    Limit(rate="1/s", name="")
+
+
+@wrong(
+    OptionError,
+    "step 'get' (@get): limit must be a Limit, got '100/min'; make one that all of its steps share, such as api = "
+    "Limit(rate='100/min')",
+)
+def limit_is_text() -> None:
+    get.options(limit="100/min")
+
+
+@wrong(
+    WiringError,
+    "step 'urls' (@urls): limit works for map and filter, and for one call that reads no stream, got a generator; put "
+    "what is limited into a step that is called per item (called at @1)",
+)
+def limit_of_a_generator() -> None:
+    (urls.options(limit=API) | get).dag
+
+
+@wrong(
+    WiringError,
+    "step 'words' (@words): limit works for map and filter, and for one call that reads no stream, got flat_map; put "
+    "what is limited into a step that is called per item (called at @1)",
+)
+def limit_of_a_flat_map() -> None:
+    urls | words.options(limit=API)
+
+
+@wrong(
+    WiringError,
+    "step 'count' (@count): limit works for map and filter, and for one call that reads no stream, got one call that "
+    "reads a stream; put what is limited into a step that is called per item (called at @1)",
+)
+def limit_of_a_call_that_reads_a_stream() -> None:
+    numbers | count.options(limit=API)
+
+
+@wrong(
+    WiringError,
+    "step 'get' (@get): limit has cost=, which is given the item of each call, got one call; use .map, or a limit "
+    "without cost (called at @1)",
+)
+def cost_of_a_step_that_is_called_once() -> None:
+    get.options(limit=Limit(rate="1/s", cost=len)).run("/")
+
+
+@wrong(
+    OptionError,
+    "<limit '1/s'> (@1): pause must get a number of seconds of 0 or more, got -1; give it what the server asks for",
+)
+def pause_is_negative() -> None:
+    API.pause(-1)
+
+
+@wrong(
+    OptionError,
+    "step 'get' (@get): the cost of its limit must give a number of 0 or more, got -1 for item '0'; correct that "
+    "function",
+)
+def cost_is_negative() -> None:
+    (urls | get.options(limit=Limit(rate="1/s", cost=lambda url: -1))).run(2)
 
 
 # -- the tests -----------------------------------------------------------------------------------------------

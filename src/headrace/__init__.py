@@ -27,7 +27,8 @@ from headrace.errors import (
     WiringError,
     WorkerError,
 )
-from headrace.graph.dag import Constant, Dag, Edge, Node, Program, Stage
+from headrace.graph.dag import Constant, Dag, Edge, Node, NodeLimit, Program, Stage
+from headrace.graph.limit import Limit
 
 __all__ = [
     "ArgumentError",
@@ -49,7 +50,9 @@ __all__ = [
     "HintError",
     "Items",
     "LengthError",
+    "Limit",
     "Node",
+    "NodeLimit",
     "OptionError",
     "Pipeline",
     "Program",

@@ -24,6 +24,7 @@ from headrace import (
     Event,
     Failure,
     Items,
+    Limit,
     Node,
     Pipeline,
     Run,
@@ -727,3 +728,26 @@ async def runs_by_name() -> None:
 def uses_by_name(pages: int) -> Stream[str]:
     found: Stream[str] = by_name(pages, depth=2)
     return found
+
+
+# -- limits ---------------------------------------------------------------------------------------------------
+
+
+def tokens(url: str) -> int:
+    return len(url)
+
+
+api = Limit(concurrency=10, rate="100/min", cost=tokens, burst=5, name="api")
+api.pause(30)
+api.pause(0.5)
+assert_type(api.concurrency, int | None)
+assert_type(get.options(limit=api).run("/"), Page)
+assert_type(get.options(limit=None).run("/"), Page)
+
+
+@step(limit=Limit(concurrency=2), max_in_flight=4)
+async def limited(number: int) -> str:
+    return str(number)
+
+
+assert_type(limited.run(3), str)

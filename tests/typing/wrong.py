@@ -14,6 +14,7 @@ from headrace import (
     AsyncRunner,
     Checkpoint,
     Items,
+    Limit,
     Pipeline,
     Step,
     Stream,
@@ -360,3 +361,10 @@ step("get", fn=get, on_error="catch")  # type: ignore[call-overload]  # pyright:
 get.options(max_failures="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 step("get", fn=get, mode="every")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 get.options(mode=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+Limit(rate=100)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Limit(10)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+Limit(rate="1/s", cost=str)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Limit(rate="1/s").pause("30")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+get.options(limit="100/min")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

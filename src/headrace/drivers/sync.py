@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -173,6 +174,10 @@ class Hub:
         """The run begins, here and now."""
         self.root = getcurrent()
         self.nursery = self.root
+
+    def shared_now(self) -> float:
+        """The time in seconds, since a moment that is the same for all runs. Safe to use from threads."""
+        return time.monotonic() if self.given_clock is None else self.given_clock.now()
 
     def utc(self) -> datetime:
         """The date and time, in UTC. A clock that was given for the run begins in 1970."""

@@ -6,30 +6,16 @@ done with it, is the language's `Stream` (stream.py).
 
 from __future__ import annotations
 
-import functools
-import os
-import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from headrace.errors import HandleError
+from headrace.graph.place import called_at
 
 if TYPE_CHECKING:
     from headrace.dsl.trace import Trace
 
 __all__ = ["Handle", "Value", "called_at", "has_handle"]
-
-PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
-NOT_THE_USERS = (PACKAGE, functools.__file__)  # cached_property calls back from functools
-
-
-def called_at() -> str:
-    """File name and line of the innermost code that is not headrace's own."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(NOT_THE_USERS):
-        frame = frame.f_back
-    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
-
 
 OWN = ("_trace", "_id", "_hint")  # the attributes of a handle itself
 

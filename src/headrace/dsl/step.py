@@ -20,6 +20,7 @@ from headrace.graph.values import shown
 if TYPE_CHECKING:
     from headrace.dsl.stream import Stream
     from headrace.graph.dag import Program
+    from headrace.graph.limit import Limit
 
 __all__ = ["Step", "StepOptions", "as_step", "checked_name", "step"]
 
@@ -43,6 +44,7 @@ class StepOptions(TypedDict, total=False):
     checkpoint: bool
     version: str | None
     unkeyed: str | Sequence[str]
+    limit: Limit | None
 
 
 class NamedStepOptions(StepOptions, total=False):
@@ -169,6 +171,8 @@ def step(  # noqa: D417  # its arguments are those of the overloads
         version: Kept results are those of this version. Default: they are those of the function as its code is now.
         unkeyed: Parameters on which the result does not depend, such as a client: other arguments for them do not
             invalidate what was kept.
+        limit: A `Limit`, which may be that of other steps as well: how many calls may run at once, and how often one
+            may begin.
 
     Raises:
         OptionError: an option has a value that it cannot have.

@@ -299,10 +299,12 @@ class Trace:
     ) -> Handle:
         self._check_mode(kind, callee, options)
         self._check_colour(callee, inputs)
-        self._check_overlap(kind, callee, options, any(given.delivery == "stream" for given in inputs))
+        reads = any(given.delivery == "stream" for given in inputs)
+        self._check_overlap(kind, callee, options, reads)
         self._check_failures(kind, callee, options)
         if options.checkpoint:
             self._check_checkpoint(kind, callee, options, inputs)
+        self._check_limit(kind, callee, options, reads)
         gives: Literal["value", "stream"] = "value" if kind == "value" or kind in RESOURCES else "stream"
         draft = Draft(
             self.unique(callee.name),
@@ -418,6 +420,21 @@ class Trace:
             f"{callee}: checkpoint=True keeps results by the item or the values that a call is given, got {use}; {fix} "
             f"(called at {self.here()})"
         )
+
+    def _check_limit(self, kind: Kind, callee: Callee, options: Options, reads: bool) -> None:
+        """A limit is refused where there are no calls that it could let begin, or no end of a call."""
+        if options.limit is None:
+            return
+        if kind not in ("map", "filter", "value") or (kind == "value" and reads):
+            raise WiringError(
+                f"{callee}: limit works for map and filter, and for one call that reads no stream, got {_use(kind)}; "
+                f"put what is limited into a step that is called per item (called at {self.here()})"
+            )
+        if kind == "value" and options.limit.cost is not None:
+            raise WiringError(
+                f"{callee}: limit has cost=, which is given the item of each call, got one call; use .map, or a limit "
+                f"without cost (called at {self.here()})"
+            )
 
     def _check_colour(self, callee: Callee, inputs: tuple[Given, ...]) -> None:
         """A stream is read with `for` in a plain function, and with `async for` in an async one."""

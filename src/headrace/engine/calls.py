@@ -18,6 +18,7 @@ from headrace.engine.blame import Blame
 from headrace.engine.ending import ending, ending_in_task
 from headrace.engine.entered import Recipe, per_call
 from headrace.engine.fuse import MAX_NESTED, fuse
+from headrace.engine.limits import Limits
 from headrace.engine.outcome import travelling
 from headrace.engine.policy import Policy
 from headrace.engine.ports import Driver
@@ -25,7 +26,7 @@ from headrace.engine.stopwatch import Stopwatch
 from headrace.engine.weave import SOURCE, Thread, weave
 from headrace.errors import LengthError, OptionError
 from headrace.graph.dag import RESOURCES, Constant, Edge, Node, Program
-from headrace.graph.stages import PER_ITEM, as_they_come
+from headrace.graph.stages import PER_ITEM, as_they_come, waits_for_limit
 from headrace.graph.values import is_count, is_duration, shown
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ AsyncStreams = Mapping[str, AsyncIterator[Any]]
 class Calls:
     """The calls of one run. `values` is shared with the run, and has what a node needs when it is called.
 
-    `policies` and `watches` have for some nodes what becomes of failures, and what takes the time of their calls.
+    `policies` and `watches` have for some nodes what becomes of failures, and what takes the time of their calls;
+    `limits` has what lets their calls begin.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Calls:
         blame: Blame,
         policies: Mapping[str, Policy],
         watches: Mapping[str, Stopwatch],
+        limits: Limits,
         driver: Driver,
         checkpoints: Checkpoints | None,
     ) -> None:
@@ -58,6 +61,7 @@ class Calls:
         self.blame = blame
         self.policies = policies
         self.watches = watches
+        self.limits = limits
         self.driver = driver
         self.checkpoints = checkpoints
         self.tallies: dict[str, tuple[int, int]] = {}  # items into and out of steps in fused loops
@@ -75,8 +79,9 @@ class Calls:
                 pass
             return None
         kept = self.kept(node)
-        if kept is not None:
-            return kept.calling(self.once(node))(None)
+        if kept is not None or node.limit is not None:
+            once = self.once(node)
+            return (once if kept is None else kept.calling(once))(None)
         function = partial(self._function(node), *positional, **keywords)
         return function() if watch is None else watch.call(lambda _: function())(None)
 
@@ -225,7 +230,7 @@ class Calls:
         """The step's function as a function of one item, which is called whatever is kept."""
         watch = self.watches.get(node.id)
         function = self._of_item(node)
-        return function if watch is None else watch.of_item(function, node)
+        return self._limited(node, function if watch is None else watch.of_item(function, node))
 
     def _of_item(self, node: Node) -> Callable[[Any], Any]:
         function = self._inner(node) if node.inner else self._function(node)
@@ -275,7 +280,11 @@ class Calls:
         positional, keywords = self._arguments(node, {})
         watch = self.watches.get(node.id)
         called = lambda _: function(*positional, **keywords)  # noqa: E731
-        return called if watch is None else watch.of_item(called, node)
+        return self._limited(node, called if watch is None else watch.of_item(called, node))
+
+    def _limited(self, node: Node, call: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """`call`, which waits until it may begin, if it is made in the run's own thread and has a limit."""
+        return self.limits.here(node, call) if waits_for_limit(node) else call
 
     def _inner(self, node: Node) -> Callable[..., Any]:
         """The inner DAG of a node as a function of its parameters."""

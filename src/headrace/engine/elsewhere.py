@@ -58,7 +58,7 @@ class Elsewhere:
 
     def _pool(self, node: Node) -> Pool:
         pool = self.pools[node.id] = self.lines.driver.pool(node)
-        return pool
+        return pool if node.limit is None else self.lines.limits.pool(node, pool)
 
     def _calling(self, node: Node, channel: Channel, pool: Pool) -> Callable[[], None]:
         """The pump of a per-item step whose calls overlap."""

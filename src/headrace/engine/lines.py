@@ -18,12 +18,13 @@ from headrace.engine.channel import Branch, Channel, Split, express, has_express
 from headrace.engine.deadlock import Link
 from headrace.engine.elsewhere import Elsewhere
 from headrace.engine.held import Held
+from headrace.engine.limits import Limits
 from headrace.engine.policy import Policy
 from headrace.engine.ports import Driver, Port, fill, tap
 from headrace.engine.stopwatch import Stopwatch
 from headrace.engine.tasked import Tasked
 from headrace.graph.dag import Edge, Node, Program, Stage
-from headrace.graph.stages import PER_ITEM, as_they_come, calls_overlap
+from headrace.graph.stages import PER_ITEM, as_they_come, calls_overlap, waits_for_limit
 
 if TYPE_CHECKING:
     from headrace.engine.checkpoint import Checkpoints
@@ -64,7 +65,8 @@ class Lines:
         }
         timed = [node.id for node in self.dag.nodes if node.kind in TIMED] if counting else []
         self.watches = {id: Stopwatch(driver.clock.now) for id in timed}
-        self.calls = Calls(program, values, blame, self.policies, self.watches, driver, checkpoints)
+        self.limits = Limits(program.limits, driver)
+        self.calls = Calls(program, values, blame, self.policies, self.watches, self.limits, driver, checkpoints)
         self.stages: dict[str, Stage] = {stage.nodes[-1]: stage for stage in self.dag.stages}
         self.places = {end: place for place, end in enumerate(self.stages)}
         self.woven = {group[0]: [self.nodes[id] for id in group] for stage in self.dag.stages for group in stage.woven}
@@ -152,9 +154,9 @@ class Lines:
         return {node.id: self._result(node, stage, nodes)}
 
     def _result(self, node: Node, stage: Stage, nodes: list[Node]) -> Any:
-        if stage.executor == "async":
+        if stage.executor == "async" and node.limit is None:
             return self.elsewhere.result_in_task(nodes[:-1], node)
-        if stage.executor in ("thread", "process"):
+        if stage.executor != "inline":
             return self.elsewhere.result_of_call(node)
         if node.kind == "collect" and node.function is None and len(nodes) > 1:
             return self._collected(nodes[:-1], node.id, node.stream_edges[0])
@@ -290,6 +292,8 @@ class Lines:
             stage = self.stages[self.ends[id]]
             if len(self.nodes[stage.nodes[0]].stream_edges) > 1 or stage.executor != "inline":
                 return False
+            if any(waits_for_limit(self.nodes[node]) for node in stage.nodes):
+                return False
             if stage.handoff == "value":
                 return True
             if stage.handoff == "channel":
@@ -306,7 +310,7 @@ class Lines:
         stack, seen = [edge.source], {edge.source}
         while stack:
             source = stack.pop()
-            if source in self.channels or source in self.deferred:
+            if source in self.channels or source in self.deferred or waits_for_limit(self.nodes[source]):
                 return True
             above = {edge.source for edge in self.nodes[source].stream_edges} - seen
             stack += above

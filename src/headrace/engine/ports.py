@@ -120,6 +120,15 @@ class Driver(Protocol):
         """What the times below are measured with."""
         ...
 
+    @property
+    def given_clock(self) -> Clock | None:
+        """The clock that the run was given, whose time is scripted."""
+        ...
+
+    def shared_now(self) -> float:
+        """The time in seconds, since a moment that is the same for all runs. Safe to use from threads."""
+        ...
+
     def utc(self) -> datetime:
         """The date and time, in UTC."""
         ...
@@ -203,6 +212,10 @@ class Driver(Protocol):
 
     def post(self, message: Callable[[], None]) -> None:
         """Have `message` called in the run's own thread."""
+        ...
+
+    def expect(self, messages: int) -> None:
+        """So many more messages will come without anything else happening first."""
         ...
 
     def inner(

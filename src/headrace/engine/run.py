@@ -97,7 +97,9 @@ class Execution:
 
     def close(self) -> None:
         """Stop and close everything, consumers first. Raises the first failure of the run, if there was any."""
+        self.lines.limits.stop()
         self._try(self.driver.stop)
+        self.lines.limits.close()
         self.lines.close()
         self.resources.leave()  # nothing uses them any more
         self._try(self.driver.close)

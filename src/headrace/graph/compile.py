@@ -5,6 +5,7 @@ The passes: order the nodes, check them, freeze them with their levels, cut them
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,9 +13,10 @@ import msgspec
 
 from headrace.errors import WiringError
 from headrace.graph.check import check
-from headrace.graph.dag import SCHEMA_VERSION, Constant, Dag, Edge, Node, Program, Stage
+from headrace.graph.dag import SCHEMA_VERSION, Constant, Dag, Edge, Node, NodeLimit, Program, Stage
 from headrace.graph.draft import Draft, Given, Recording
 from headrace.graph.hints import describe
+from headrace.graph.limit import Limit
 from headrace.graph.order import CycleError, cycle_of, in_order
 from headrace.graph.stages import cut
 from headrace.graph.values import shown
@@ -51,6 +53,7 @@ def compile_recording(recording: Recording) -> Program:
         inner={draft.id: draft.inner for draft in drafts.values() if draft.inner is not None},
         results={draft.id: draft.result for draft in drafts.values() if draft.options.checkpoint},
         codes={draft.id: draft.options.code for draft in drafts.values() if draft.options.checkpoint},
+        limits={draft.id: draft.options.limit for draft in drafts.values() if draft.options.limit is not None},
     )
 
 
@@ -142,10 +145,30 @@ def _frozen(drafts: Mapping[str, Draft]) -> list[Node]:
     levels: dict[str, int] = {}
     for draft in drafts.values():
         levels[draft.id] = max((levels[given.source] + 1 for given in draft.inputs if given.source), default=0)
-    return [_node(draft, levels[draft.id]) for draft in drafts.values()]
+    limits = _limits(drafts)
+    return [_node(draft, levels[draft.id], limits) for draft in drafts.values()]
 
 
-def _node(draft: Draft, level: int) -> Node:
+def _limits(drafts: Mapping[str, Draft]) -> dict[Limit, NodeLimit]:
+    """What the DAG says of the limits: each has a name of its own."""
+    found: dict[Limit, NodeLimit] = {}
+    uses: Counter[str] = Counter()
+    for draft in drafts.values():
+        limit = draft.options.limit
+        if limit is not None and limit not in found:
+            uses[limit.name] += 1
+            found[limit] = NodeLimit(
+                name=limit.name if uses[limit.name] == 1 else f"{limit.name}#{uses[limit.name]}",
+                concurrency=limit.concurrency,
+                units=limit.units,
+                seconds=limit.seconds,
+                cost=_function_name(limit.cost),
+                burst=limit.burst,
+            )
+    return found
+
+
+def _node(draft: Draft, level: int, limits: Mapping[Limit, NodeLimit]) -> Node:
     return Node(
         id=draft.id,
         name=draft.name,
@@ -168,6 +191,7 @@ def _node(draft: Draft, level: int) -> Node:
         checkpoint=draft.options.checkpoint,
         version=draft.options.version,
         unkeyed=draft.options.unkeyed,
+        limit=None if draft.options.limit is None else limits[draft.options.limit],
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from headrace.errors import DagError
+from headrace.graph.limit import Limit
 from headrace.graph.values import shown
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Handoff",
     "Kind",
     "Node",
+    "NodeLimit",
     "Program",
     "Stage",
     "schema",
@@ -104,6 +106,25 @@ class Constant(msgspec.Struct, frozen=True, kw_only=True, tag="constant", tag_fi
     type: str = "Any"
 
 
+class NodeLimit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The limit that a node shares with all others whose limit has this name. The limit itself is in the program.
+
+    At most `concurrency` calls run at once; at most `units` begin in `seconds`, spread evenly but for a `burst`, and
+    each counts for 1 or for what the function `cost` gives.
+
+    >>> from headrace import Limit, step
+    >>> step("double", fn=lambda number: number * 2, limit=Limit(rate="100/min")).dag.node("double/double").limit
+    NodeLimit(name='100/min', concurrency=None, units=100.0, seconds=60.0, cost=None, burst=1)
+    """
+
+    name: str
+    concurrency: int | None = None
+    units: float | None = None
+    seconds: float | None = None
+    cost: str | None = None
+    burst: int = 1
+
+
 class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """One step of the compiled pipeline, with everything that was decided about it.
 
@@ -142,6 +163,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     checkpoint: bool = False
     version: str | None = None
     unkeyed: tuple[str, ...] = ()
+    limit: NodeLimit | None = None
 
     @functools.cached_property  # runs ask again and again
     def edges(self) -> tuple[Edge, ...]:
@@ -285,10 +307,10 @@ def schema() -> dict[str, Any]:
 class Program(msgspec.Struct, frozen=True, kw_only=True):
     """A `Dag` together with what JSON cannot hold: all that a runner in the same process needs.
 
-    `functions` and `inner` (the programs of sub-pipelines that run per item) are found by the node's id, `constants` by
-    the node's id and their place among its inputs. Of nodes whose results may be kept, `results` has the type hints of
-    these (of one item, for a `flat_map`), and `codes` fingerprints of the functions. docs/own_runner.md builds a runner
-    on it.
+    `functions`, `limits` and `inner` (the programs of sub-pipelines that run per item) are found by the node's id,
+    `constants` by the node's id and their place among its inputs. Of nodes whose results may be kept, `results` has the
+    type hints of these (of one item, for a `flat_map`), and `codes` fingerprints of the functions. docs/own_runner.md
+    builds a runner on it.
 
     >>> from headrace import Stream, pipeline, stream
     >>> @pipeline
@@ -304,3 +326,4 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     inner: Mapping[str, Program]
     results: Mapping[str, Any]
     codes: Mapping[str, str]
+    limits: Mapping[str, Limit]

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from headrace.errors import OptionError
+from headrace.graph.limit import Limit
 from headrace.graph.values import is_count, shown
 
 __all__ = ["Executor", "Mode", "OnError", "Options"]
@@ -26,7 +27,8 @@ class Options(msgspec.Struct, frozen=True):
     says that a call may be made again whose worker process died. `mode` is how a stream must reach the step: "each" in
     a call per item, "all" in one call; None leaves it to the use and the hints. `max_failures` is how
     many failures may be: a number of items, or a fraction of them. `checkpoint` has results kept, as those of `version`
-    (default: as the function's code says) and whatever the arguments of the parameters `unkeyed` are.
+    (default: as the function's code says) and whatever the arguments of the parameters `unkeyed` are. `limit` is
+    what says when calls may begin.
     """
 
     max_in_flight: int = 1
@@ -41,6 +43,7 @@ class Options(msgspec.Struct, frozen=True):
     version: str | None = None
     unkeyed: tuple[str, ...] = ()
     code: str = ""  # with `checkpoint`: a fingerprint of the function, as it was when it was made a step
+    limit: Limit | None = None
 
     @property
     def calls_at_once(self) -> int:
@@ -86,6 +89,11 @@ class Options(msgspec.Struct, frozen=True):
             raise OptionError(f"{owner}: mode must be 'each' or 'all', got {shown(self.mode)}")
         if self.max_failures is not None:
             _check_max_failures(owner, self.max_failures)
+        if self.limit is not None and not isinstance(self.limit, Limit):
+            raise OptionError(
+                f"{owner}: limit must be a Limit, got {shown(self.limit)}; make one that all of its steps share, "
+                "such as api = Limit(rate='100/min')"
+            )
         if not isinstance(self.ordered, bool):
             raise OptionError(f"{owner}: ordered must be True or False, got {shown(self.ordered)}")
         if self.concurrency is not None:

@@ -27,7 +27,7 @@ from typing import Literal
 
 from headrace.graph.dag import RESOURCES, Handoff, Node, Stage
 
-__all__ = ["PER_ITEM", "as_they_come", "calls_overlap", "cut"]
+__all__ = ["PER_ITEM", "as_they_come", "calls_overlap", "cut", "waits_for_limit"]
 
 PER_ITEM = frozenset({"map", "flat_map", "filter"})
 MAX_DEPTH = 100
@@ -46,7 +46,12 @@ def calls_overlap(node: Node) -> bool:
     """Whether the node's calls for several items may run at the same time."""
     if node.kind not in ("map", "filter") or node.executor == "inline":
         return False
-    return node.executor != "async" or node.max_in_flight > 1
+    return node.executor != "async" or node.max_in_flight > 1 or node.limit is not None
+
+
+def waits_for_limit(node: Node) -> bool:
+    """Whether whoever calls the node's function waits until its limit lets it."""
+    return node.limit is not None and node.executor == "inline"
 
 
 def as_they_come(node: Node) -> bool:
@@ -88,7 +93,8 @@ class _Growing:
     @property
     def joinable(self) -> bool:
         """Whether a consumer of the same kind may pull the stage's iterator itself."""
-        return self.consumers == 1 and self.last.max_in_flight == 1 and self.executor not in ("thread", "process")
+        alone = self.consumers == 1 and self.last.max_in_flight == 1
+        return alone and self.executor not in ("thread", "process") and not calls_overlap(self.last)
 
     @property
     def direct(self) -> bool:
@@ -111,7 +117,7 @@ class _Growing:
     def takes(self, node: Node) -> bool:
         """Whether that node, the only consumer, may run where this stage runs."""
         if self.executor == "async":
-            anywhere = node.kind in PER_ITEM or node.kind in ("collect", "drain")
+            anywhere = (node.kind in PER_ITEM and node.limit is None) or node.kind in ("collect", "drain")
             return (node.executor == "async" and not calls_overlap(node)) or (node.executor == "inline" and anywhere)
         return node.executor == "inline"
 
@@ -133,6 +139,7 @@ def _late(nodes: Sequence[Node]) -> set[str]:
             node.stream_edges
             or node.executor != "inline"
             or node.kind in RESOURCES
+            or node.limit is not None
             or any(edge.source in late for edge in node.value_edges)
         ):
             late.add(node.id)
@@ -191,7 +198,9 @@ def _group(
 
 
 def _weavable(node: Node) -> bool:
-    if node.executor != "inline" or node.kind not in ("map", "zip", "collect", "drain") or node.on_error != "raise":
+    if node.executor != "inline" or node.kind not in ("map", "zip", "collect", "drain"):
+        return False
+    if node.on_error != "raise" or node.limit is not None:
         return False
     return node.kind != "zip" or len(node.inputs) == len(node.stream_edges)  # as long as its streams are
 
@@ -223,7 +232,8 @@ class _Cutter:
         stage.nodes.append(node)
         stage.consumers = self.consumers[node.id]
         stage.only_caller = stage.consumers == 1 and node.id in self.outputs
-        if node.gives == "stream" and any(edge.source in self.late for edge in node.value_edges):
+        late = any(edge.source in self.late for edge in node.value_edges)
+        if node.gives == "stream" and (late or waits_for_limit(node)):
             stage.waits = True
         self.stage_of[node.id] = stage
 

@@ -1,0 +1,275 @@
+"""The calls of one run that wait for limits, each of which may be shared with other runs.
+
+Lives here: which call begins next, and what is done when it may and when it is over. Must not live here: when that is
+(graph/limit.py), and waiting, which the driver does.
+
+For each limit a run has one line of calls, in the order in which they come; only the first of them asks. If it is told
+a time, a timer of the driver asks again; if a call has to end first, whoever ends it, in whatever run, posts a message.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from headrace.engine.outcome import Failed, Value
+from headrace.engine.ports import Driver, Pool, Timer
+from headrace.errors import OptionError
+from headrace.graph.dag import Node
+from headrace.graph.limit import Limit
+from headrace.graph.values import shown
+
+__all__ = ["Limits"]
+
+Call = Callable[[Any], Any]
+Done = Callable[[Value | Failed], None]
+
+
+class Limits:
+    """The limits of one run, by the id of the nodes that have them."""
+
+    def __init__(self, limits: Mapping[str, Limit], driver: Driver) -> None:
+        self.driver = driver
+        lines = {limit: Line(limit, driver) for limit in limits.values()}
+        self.lines = {id: lines[limit] for id, limit in limits.items()}
+        self.pools: list[LimitedPool] = []
+
+    def here(self, node: Node, call: Call) -> Call:
+        """`call` of an item, for a call in the run's own thread that waits until it may begin."""
+        line = self.lines[node.id]
+
+        def limited(item: Any) -> Any:
+            line.wait(line.cost(node, item))
+            try:
+                return call(item)
+            finally:
+                line.leave()
+
+        return limited
+
+    def pool(self, node: Node, pool: Pool) -> Pool:
+        """`pool`, for calls that are submitted to it when they may begin."""
+        limited = LimitedPool(self.lines[node.id], node, pool, self.driver)
+        self.pools.append(limited)
+        return limited
+
+    def stop(self) -> None:
+        """No more calls begin."""
+        for line in self.lines.values():
+            line.clear()
+
+    def close(self) -> None:
+        """No calls run any more."""
+        for pool in self.pools:
+            pool.close()
+
+
+class Waiting:
+    """A call that waits to begin, since a time. `owner` is the pool that it is for."""
+
+    __slots__ = ("begin", "begun", "cost", "owner", "since")
+
+    def __init__(self, cost: float, since: float, begin: Callable[[], object], owner: object) -> None:
+        self.cost = cost
+        self.since = since
+        self.begin = begin
+        self.owner = owner
+        self.begun = False
+
+
+class Line:
+    """The calls of one run that wait for one limit, first come, first served."""
+
+    def __init__(self, limit: Limit, driver: Driver) -> None:
+        self.driver = driver
+        self.gate = limit.gate(driver.given_clock)
+        self.cost_of = limit.cost
+        self.calls: deque[Waiting] = deque()
+        self.timer: Timer | None = None
+        self.told = False  # that a message comes when the first call may ask again
+        self.wake = partial(driver.post, self._heard)
+
+    def cost(self, node: Node, item: Any) -> float:
+        """What the call for an item counts for."""
+        if self.cost_of is None:
+            return 1.0
+        cost = self.cost_of(item)
+        if not isinstance(cost, (int, float)) or not 0 <= cost < math.inf:
+            raise OptionError(
+                f"{node}: the cost of its limit must give a number of 0 or more, got {shown(cost)} for item "
+                f"{shown(item)}; correct that function"
+            )
+        return cost
+
+    def enter(self, cost: float, begin: Callable[[], object], owner: object = None) -> Waiting:
+        """One more call, which is begun when it is its turn: now, if that may be."""
+        call = Waiting(cost, self.driver.shared_now(), begin, owner)
+        self.calls.append(call)
+        if len(self.calls) == 1 and not self.told:
+            self._ask()
+        return call
+
+    def wait(self, cost: float) -> None:
+        """Return when a call may begin."""
+        if self._begins_now(cost):
+            return
+        waiting: list[Callable[[], object]] = []
+        call = self.enter(cost, lambda: [wake() for wake in waiting])
+        try:
+            while not call.begun:
+                self.driver.wait(waiting, None)
+        except BaseException:
+            self.give_up(call)
+            raise
+
+    def leave(self) -> None:
+        """A call is over. Safe to use from threads."""
+        self.gate.leave(self.driver.shared_now())
+
+    def give_up(self, call: Waiting) -> None:
+        """That call is not to begin; if it may have begun already, it is over."""
+        if call.begun:
+            self.leave()
+        elif call in self.calls:
+            self.calls.remove(call)
+            self._rest()
+
+    def drop(self, owner: object) -> None:
+        """No call of that pool is to begin."""
+        self.calls = deque(call for call in self.calls if call.owner is not owner)
+        self._rest()
+
+    def clear(self) -> None:
+        """No call is to begin."""
+        self.calls.clear()
+        self._rest()
+
+    def _begins_now(self, cost: float) -> bool:
+        """Whether a call may begin at once, and so has."""
+        if self.calls or self.told:
+            return False
+        now = self.driver.shared_now()
+        return self.gate.admit(now, since=now, cost=cost, wake=None) is None
+
+    def _ask(self) -> None:
+        """Begin the calls that may, and see to it that the first of the others asks again."""
+        self.timer = None
+        while self.calls:
+            call = self.calls[0]
+            when = self.gate.admit(self.driver.shared_now(), since=call.since, cost=call.cost, wake=self.wake)
+            if when is not None:
+                self._ask_again(when)
+                return
+            self.calls.popleft()
+            call.begun = True
+            call.begin()
+
+    def _ask_again(self, when: float) -> None:
+        if when == math.inf:
+            self.told = True
+            self.driver.expect(1)
+        else:
+            self.timer = self.driver.timer(self._on_clock(when), self._ask)
+
+    def _on_clock(self, when: float) -> float:
+        """`when` on the run's own clock, which in real time may count from another moment."""
+        if self.driver.given_clock is not None:
+            return when
+        return self.driver.clock.now() + when - self.driver.shared_now()
+
+    def _heard(self) -> None:
+        """A call is over, somewhere."""
+        self.told = False
+        self.driver.expect(-1)
+        self._ask()
+
+    def _rest(self) -> None:
+        """If no call waits, nothing needs to be heard."""
+        if self.calls:
+            return
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        if self.told and self.gate.forget(self.wake):
+            self.told = False
+            self.driver.expect(-1)
+
+
+class LimitedPool:
+    """A pool whose calls wait until their limit lets them begin."""
+
+    def __init__(self, line: Line, node: Node, pool: Pool, driver: Driver) -> None:
+        self.line = line
+        self.node = node
+        self.inner = pool
+        self.driver = driver
+        self.elsewhere = 0.0  # the pool within tells
+        self.ends_here = node.executor == "process"  # there, nothing of this run could tell that a call is over
+        self.running = 0  # of those that end here
+        self.call: Call | None = None  # the same each time
+        self.limited: Call | None = None  # which tells when it is over
+
+    def submit(self, call: Call, item: Any, done: Done) -> None:
+        """Have `call(item)` run elsewhere as soon as it may begin."""
+        try:
+            cost = self.line.cost(self.node, item)
+        except Exception as error:
+            self.driver.expect(1)
+            self.driver.post(partial(self._failed, done, Failed(error)))
+        else:
+            self.line.enter(cost, partial(self._begin, call, item, done), self)
+
+    def stop(self) -> None:
+        """Cancel the calls that can be cancelled, and do not wait for them."""
+        self.line.drop(self)
+        self.inner.stop()
+
+    def close(self) -> None:
+        """No calls run any more: those that were ended with their worker are over, too."""
+        while self.running:
+            self.running -= 1
+            self.line.leave()
+
+    def _begin(self, call: Call, item: Any, done: Done) -> None:
+        if self.ends_here:
+            self.running += 1
+            self.inner.submit(call, item, partial(self._over, done))
+            return
+        if self.limited is None or self.call is not call:
+            self.call = call
+            self.limited = self._in_task(call) if self.node.executor == "async" else self._in_thread(call)
+        self.inner.submit(self.limited, item, done)
+
+    def _over(self, done: Done, outcome: Value | Failed) -> None:
+        self.running -= 1
+        self.line.leave()
+        done(outcome)
+
+    def _failed(self, done: Done, outcome: Failed) -> None:
+        self.driver.expect(-1)
+        done(outcome)
+
+    def _in_thread(self, call: Call) -> Call:
+        leave = self.line.leave
+
+        def limited(item: Any) -> Any:
+            try:
+                return call(item)
+            finally:
+                leave()
+
+        return limited
+
+    def _in_task(self, call: Call) -> Call:
+        leave = self.line.leave
+
+        async def limited(item: Any) -> Any:
+            try:
+                return await call(item)
+            finally:
+                leave()
+
+        return limited
