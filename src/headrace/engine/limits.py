@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -90,7 +91,6 @@ class Line:
         self.calls: deque[Waiting] = deque()
         self.timer: Timer | None = None
         self.told = False  # that a message comes when the first call may ask again
-        self.wake = partial(driver.post, self._heard)
 
     def cost(self, node: Node, item: Any) -> float:
         """What the call for an item counts for."""
@@ -179,6 +179,11 @@ class Line:
         if self.driver.given_clock is not None:
             return when
         return self.driver.clock.now() + when - self.driver.shared_now()
+
+    def wake(self) -> None:
+        """The first call may ask again. Called from any thread."""
+        with suppress(RuntimeError):  # of a run that was left suspended when its event loop was closed
+            self.driver.post(self._heard)
 
     def _heard(self) -> None:
         """A call is over, somewhere."""
