@@ -300,3 +300,23 @@ def test_two_consumers_of_what_waits_both_get_it(runner: Any, mode: dict[str, An
 
     assert log.run(runner, both, 5) == (10, 4)
     assert log.times == list(range(5))
+
+
+@each_mode
+@each_runner
+def test_failures_that_are_caught_are_limited_calls_too(runner: Any, mode: dict[str, Any]) -> None:
+    log = Log(mode, Limit(rate="1/s"))
+
+    def fail(number: int) -> None:
+        if number % 2:
+            raise ValueError(number)
+
+    one = log.step("one", fail)
+
+    @pipeline
+    def both(count: int) -> tuple[list[int], list[Any]]:
+        results, failures = numbers(count).map(one).catch()
+        return results.collect(), failures.map(lambda failure: failure.item).collect()
+
+    assert log.run(runner, both, 6) == ([0, 2, 4], [1, 3, 5])
+    assert log.times == list(range(6))
