@@ -8,8 +8,7 @@ cannot tell: one lost process breaks such a pool, and everything that is under w
 Short calls travel together: of the calls that have to wait for a worker anyway, one that is free gets as many in one
 message as it makes in `TOGETHER` seconds. Nothing waits for more calls to come.
 
-What may wait (to start a process, to write to it, to read what it says) is done in a thread for each worker; everything
-else in the run's own thread.
+A thread for each worker starts it, writes to it and reads what it says: none of that may hold up the run's own thread.
 """
 
 from __future__ import annotations
@@ -20,8 +19,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
-from queue import SimpleQueue
-from typing import Any, Literal
+from typing import Any
 
 from headrace.drivers.pickling import packed, rebuilt
 from headrace.drivers.pulled import Mailbox
@@ -51,25 +49,46 @@ class Job:
         self.done = done
         self.attempts = 0
 
+    def over(self, outcome: Value | Failed) -> None:
+        """Have the run told of its outcome."""
+        self.pool.mailbox.post(partial(self.pool.over, self.done, outcome))
+
+    def lost(self, how: str) -> bool:
+        """The worker that made this call has died. Gives whether it may be made again; if not, it has failed."""
+        self.attempts += 1
+        if not self.pool.idempotent:
+            what, fix = f"a worker process that {how}", "if it may be called again for an item, add idempotent=True"
+        elif self.attempts == ATTEMPTS:
+            what, fix = f"{ATTEMPTS} worker processes that died, the last one {how}", "look for what this item does"
+        else:
+            return True
+        self.over(Failed(WorkerError(f"{self.pool.step}: must give a result, got {what}; {fix}")))
+        return False
+
 
 class ProcessPool:
-    """The calls of one step, made by the workers of its run."""
+    """The calls of one step, made by the workers of its run.
+
+    What the workers' threads see and change is guarded by the lock of `Workers`: `waiting` and what follows it.
+    """
 
     def __init__(self, workers: Workers, node: Node) -> None:
         self.workers = workers
         self.mailbox = workers.mailbox
         self.step = str(node)
-        self.number = len(workers.pools)
         self.calls_at_once = node.concurrency
         self.idempotent = node.idempotent
-        self.waiting: deque[Job] = deque()
         self.function: bytes | None = None
+        self.running = 0  # calls of which the run has not heard
+        self.stopped = False
+        self.waiting: deque[Job] = deque()
         self.busy = 0  # workers with calls of this step
         self.elsewhere = 0.0  # seconds that its calls took, all in all
         self.seconds = 0.0  # that a call takes, on average; the latest ones count most
 
     def submit(self, call: Callable[[Any], Any], item: Any, done: Done) -> None:
         """Have a worker call `call(item)` as soon as one is free. `done` is called in the run's own thread."""
+        self.running += 1
         self.mailbox.expect(1)
         try:
             if self.function is None:
@@ -78,43 +97,37 @@ class ProcessPool:
         except UnpicklableError as error:
             self.mailbox.post(partial(self.over, done, Failed(error)))
         else:
-            self.waiting.append(job)
-            self.workers.dispatch()
+            self.workers.add(job)
 
     def stop(self) -> None:
-        """End the calls that are running, and drop the others."""
-        self.mailbox.expect(-len(self.waiting))
-        self.waiting.clear()
-        for worker in self.workers.of(self):
-            worker.drop()
+        """End the calls that are running, and drop the others: nobody hears of them any more."""
+        self.stopped = True
+        self.mailbox.expect(-self.running)
+        self.running = 0
+        self.workers.drop(self)
 
     def over(self, done: Done, outcome: Value | Failed) -> None:
-        """One call is over."""
-        self.mailbox.expect(-1)
-        done(outcome)
+        """One call is over. In the run's own thread."""
+        if not self.stopped:
+            self.running -= 1
+            self.mailbox.expect(-1)
+            done(outcome)
 
-    def took(self, seconds: float) -> None:
-        """A call took so many seconds."""
-        self.elsewhere += seconds
-        self.seconds += (seconds - self.seconds) / 4 if self.seconds else seconds
+    @property
+    def wanted(self) -> int:
+        """How many more workers it could have now."""
+        return min(len(self.waiting), self.calls_at_once - self.busy)
 
-    def next_jobs(self, workers: int) -> list[Job]:
+    def take(self, workers: int) -> list[Job]:
         """What a free worker is given: a fair share of what waits, unless that takes too long."""
         share = len(self.waiting) // workers
         count = max(1, min(share, int(TOGETHER / self.seconds) if self.seconds else 1))
         return [self.waiting.popleft() for _ in range(count)]
 
-    def lost(self, job: Job, how: str) -> None:
-        """The worker that made this call has died."""
-        job.attempts += 1
-        if not self.idempotent:
-            what, fix = f"a worker process that {how}", "if it may be called again for an item, add idempotent=True"
-        elif job.attempts == ATTEMPTS:
-            what, fix = f"{ATTEMPTS} worker processes that died, the last one {how}", "look for what this item does"
-        else:
-            self.waiting.appendleft(job)
-            return
-        self.over(job.done, Failed(WorkerError(f"{self.step}: must give a result, got {what}; {fix}")))
+    def took(self, seconds: float) -> None:
+        """A call took so many seconds."""
+        self.elsewhere += seconds
+        self.seconds += (seconds - self.seconds) / 4 if self.seconds else seconds
 
     def _packed(self, what: str, thing: Any) -> bytes:
         try:
@@ -127,46 +140,55 @@ class ProcessPool:
 
 
 class Workers:
-    """The worker processes of one run. Everything but its threads runs in the run's own thread."""
+    """The worker processes of one run.
+
+    Their threads take what waits when they are free, also while the run's own thread is busy: `change` guards what both
+    see, and tells of it.
+    """
 
     def __init__(self, mailbox: Mailbox) -> None:
         self.mailbox = mailbox
+        self.cores = cores()
+        self.start_method = start_method()
         self.pools: list[ProcessPool] = []
         self.all: list[Worker] = []
         self.threads: list[threading.Thread] = []
-        self.cores = cores()
-        self.start_method = start_method()
         self.stopping = False
+        self.change = threading.Condition()
+
+    # -- in the run's own thread -------------------------------------------------------------------------------
 
     def pool(self, node: Node) -> ProcessPool:
         """A pool for the calls of one more step."""
         pool = ProcessPool(self, node)
-        self.pools.append(pool)
+        with self.change:
+            self.pools.append(pool)
         return pool
 
-    def of(self, pool: ProcessPool) -> list[Worker]:
-        """The workers that make calls of that step."""
-        return [worker for worker in self.all if worker.given and worker.given[0].pool is pool]
+    def add(self, job: Job) -> None:
+        """One more call to be made."""
+        with self.change:
+            job.pool.waiting.append(job)
+            self._call_up()
 
-    def dispatch(self) -> None:
-        """Give free workers what waits, and start more if there are not enough."""
-        for worker in self.all:
-            if worker.state != "free":
-                continue
-            pool = self._next_pool()
-            if pool is None:
-                break
-            worker.give(pool, pool.next_jobs(min(self.cores, pool.calls_at_once)))
-        if len(self.all) < self.cores:
-            self._start_more()
+    def drop(self, pool: ProcessPool) -> None:
+        """Make no more calls of that step, and end the workers that make some."""
+        with self.change:
+            pool.waiting.clear()
+            for worker in self.all:
+                if worker.pool is pool:
+                    worker.end()
 
     def stop(self) -> None:
         """End all workers, and do not wait for it."""
-        self.stopping = True
         for pool in self.pools:
             pool.stop()
-        for worker in self.all:
-            worker.end()
+        with self.change:
+            self.stopping = True
+            for worker in self.all:
+                if not worker.started:
+                    worker.end()
+            self.change.notify_all()
 
     @property
     def live(self) -> bool:
@@ -178,65 +200,60 @@ class Workers:
         for thread in self.threads:
             thread.join()
 
-    def _next_pool(self) -> ProcessPool | None:
-        """A step that may have one more worker, and needs it."""
-        for pool in self.pools:
-            if pool.waiting and pool.busy < pool.calls_at_once:
-                return pool
-        return None
+    # -- in any thread -----------------------------------------------------------------------------------------
 
-    def _start_more(self) -> None:
-        wanted = sum(min(len(pool.waiting), pool.calls_at_once - pool.busy) for pool in self.pools)
-        wanted -= sum(worker.state == "starting" for worker in self.all)
-        for _ in range(min(wanted, self.cores - len(self.all))):
-            worker = Worker(self, len(self.threads))
-            self.all.append(worker)
-            self.threads.append(worker.thread)
-            worker.thread.start()
+    def _call_up(self) -> None:
+        """Tell free workers that something waits, and start more if there are not enough. With the lock."""
+        self.change.notify_all()
+        if len(self.all) < self.cores:
+            wanted = sum(pool.wanted for pool in self.pools) - sum(worker.pool is None for worker in self.all)
+            for _ in range(min(wanted, self.cores - len(self.all))):
+                worker = Worker(self, len(self.threads))
+                self.all.append(worker)
+                self.threads.append(worker.thread)
+                worker.thread.start()
 
-    # -- what the threads say ----------------------------------------------------------------------------------
+    # -- in the thread of a worker -----------------------------------------------------------------------------
 
-    def ready(self, worker: Worker) -> None:
-        """That worker has started."""
-        if worker.state == "starting":
-            worker.state = "free"
-            self.dispatch()
+    def next(self, worker: Worker) -> Order | None:
+        """What that worker is to do, as soon as there is something; None if it is to end."""
+        with self.change:
+            worker.free()
+            while not (self.stopping or worker.unwanted):
+                for pool in self.pools:
+                    if pool.wanted > 0:
+                        return worker.take(pool, pool.take(min(self.cores, pool.calls_at_once)))
+                self.change.wait()
+            return None
 
     def answered(self, worker: Worker, seconds: float, outcome: Value | Failed) -> None:
-        """One call of that worker has come to an end."""
-        if not worker.given:
-            return  # nobody wants it
-        job = worker.given.popleft()
-        job.pool.took(seconds)
-        if not worker.given:
-            worker.state = "free"
-            job.pool.busy -= 1
-            self.dispatch()
-        job.pool.over(job.done, outcome)
+        """The first of the calls that it was given is over."""
+        with self.change:
+            job = worker.given.popleft()
+            job.pool.took(seconds)
+        job.over(outcome)
 
     def ended(self, worker: Worker, how: str, begun: bool) -> None:
         """That worker has ended, perhaps in the middle of a call: the first of those that it was given."""
-        self.all.remove(worker)
-        if self.stopping:
-            return
-        if worker.state == "starting":
-            self._not_started(how)
-        if worker.given:
-            pool, jobs = worker.given[0].pool, list(worker.given)
-            pool.busy -= 1
-            pool.waiting.extendleft(reversed(jobs[begun:]))
-            if begun:
-                pool.lost(jobs[0], how)
-        self.dispatch()
+        with self.change:
+            self.all.remove(worker)
+            worker.free()
+            if not worker.unwanted and not self.stopping:
+                self._given_back(worker, how, begun)
+                self._call_up()
+        self.mailbox.post(_nothing)  # whoever waits for the last one looks again
 
-    def _not_started(self, how: str) -> None:
-        pool = next((pool for pool in self.pools if pool.waiting), None)
-        if pool is not None:
-            error = WorkerError(
-                f"{pool.step}: needs a worker process, got one that {how} before it was ready; see what it wrote to "
-                "standard error"
-            )
-            pool.over(pool.waiting.popleft().done, Failed(error))
+    def _given_back(self, worker: Worker, how: str, begun: bool) -> None:
+        if not worker.started:
+            pool = next((pool for pool in self.pools if pool.waiting), None)
+            if pool is not None:
+                text = f"{pool.step}: needs a worker process, got one that {how} before it was ready"
+                pool.waiting.popleft().over(Failed(WorkerError(f"{text}; see what it wrote to standard error")))
+        jobs = list(worker.given)
+        if jobs and begun and not jobs[0].lost(how):
+            del jobs[0]
+        if jobs:
+            jobs[0].pool.waiting.extendleft(reversed(jobs))
 
 
 class Worker:
@@ -244,62 +261,59 @@ class Worker:
 
     def __init__(self, workers: Workers, number: int) -> None:
         self.workers = workers
-        self.state: Literal["starting", "free", "busy", "ending"] = "starting"
-        self.given: deque[Job] = deque()  # not answered yet
-        self.known: set[int] = set()  # the pools whose function it has
-        self.orders: SimpleQueue[Order | None] = SimpleQueue()
-        self.process: Any = None
-        self.unwanted = False
         self.name = f"headrace worker {number}"
         self.thread = threading.Thread(target=self._talk, name=self.name, daemon=True)
+        self.process: Any = None
+        self.started = False
+        self.unwanted = False
+        self.pool: ProcessPool | None = None  # whose calls it makes
+        self.given: deque[Job] = deque()  # those of them that are not over
+        self.known: set[ProcessPool] = set()  # whose function it has
 
-    def give(self, pool: ProcessPool, jobs: Sequence[Job]) -> None:
-        """Have it make these calls."""
-        self.state = "busy"
+    # -- with the lock of the workers --------------------------------------------------------------------------
+
+    def take(self, pool: ProcessPool, jobs: Sequence[Job]) -> Order:
+        """What it is to do to make these calls."""
+        self.pool = pool
+        self.pool.busy += 1
         self.given.extend(jobs)
-        pool.busy += 1
-        function = None if pool.number in self.known else pool.function
-        self.known.add(pool.number)
-        self.orders.put(Order(pool.number, pool.step, function, [job.item for job in jobs]))
+        function = None if pool in self.known else pool.function
+        self.known.add(pool)
+        return Order(id(pool), pool.step, function, [job.item for job in jobs])
 
-    def drop(self) -> None:
-        """Nobody wants what it was given: end it."""
-        pool = self.given[0].pool
-        pool.busy -= 1
-        pool.mailbox.expect(-len(self.given))
-        self.given.clear()
-        self.end()
+    def free(self) -> None:
+        """It makes no calls."""
+        if self.pool is not None:
+            self.pool.busy -= 1
+            self.pool = None
 
     def end(self) -> None:
-        """End it: an idle one by itself, any other at once."""
-        idle, self.state = self.state == "free", "ending"
-        self.orders.put(None)
-        if not idle:
-            self.unwanted = True
-            if self.process is not None:
-                self.process.kill()
+        """End it at once."""
+        self.unwanted = True
+        if self.process is not None:
+            self.process.kill()
 
     # -- in its thread -----------------------------------------------------------------------------------------
 
     def _talk(self) -> None:
-        post, begun, failure = self.workers.mailbox.post, False, ""
+        begun, failure = False, ""
         try:
-            with self._started() as connection:
+            with self._begin() as connection:
                 connection.recv_bytes()
-                post(partial(self.workers.ready, self))
-                while (order := self.orders.get()) is not None:
+                self.started = True
+                while (order := self.workers.next(self)) is not None:
                     begun = False
                     connection.send_bytes(pickle.dumps(order))
                     begun = True
                     for _ in order.items:
                         reply = connection.recv_bytes()
-                        post(partial(self.workers.answered, self, *_outcome(order.step, reply)))
+                        self.workers.answered(self, *_outcome(order.step, reply))
                 connection.send_bytes(GOODBYE)
         except BaseException as error:  # most often EOFError: it is gone
             failure = f"failed with {error!r}"
-        post(partial(self.workers.ended, self, self._joined() or failure, begun))
+        self.workers.ended(self, self._joined() or failure, begun)
 
-    def _started(self) -> Connection:
+    def _begin(self) -> Connection:
         """Start the process; gives the connection to it."""
         self.process, connection = start(work, self.workers.start_method, self.name)
         if self.unwanted:
@@ -314,6 +328,10 @@ class Worker:
         self.process.kill()
         self.process.join()
         return ending(self.process)
+
+
+def _nothing() -> None:
+    """A message that says nothing."""
 
 
 def _outcome(step: str, reply: bytes) -> tuple[float, Value | Failed]:

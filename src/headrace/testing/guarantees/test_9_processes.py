@@ -157,6 +157,22 @@ def test_9_1_calls_overlap(run_pipeline: Run, pipes: Pipes) -> None:
     assert run_pipeline(numbers | meet, 6) == [0, 1] * 3
 
 
+@unix
+def test_9_1_workers_go_on_while_the_run_is_busy(
+    run_pipeline: Run, pipes: Pipes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the first result in hand, a plain step holds the run's own thread until the third call is made."""
+    monkeypatch.setattr("headrace.drivers.processes.cores", lambda: 1)
+    monkeypatch.setattr("headrace.drivers.processes.TOGETHER", 0.0)
+    work = in_process(lambda number: pipes.meet(0) + 2 if number == 2 else number, name="work", max_in_flight=3)
+
+    @step
+    def received(items: Iterator[int]) -> list[int]:
+        return [pipes.meet(1) if item == 0 else item for item in items]
+
+    assert run_pipeline(numbers | work | received, 4) == [1, 1, 2, 3]
+
+
 def test_9_1_concurrency_caps_the_calls(run_pipeline: Run) -> None:
     pid = in_process(lambda number: os.getpid(), name="pid", max_in_flight=8, concurrency=1)
     assert len(set(run_pipeline(numbers | pid, 30))) == 1
@@ -622,13 +638,13 @@ def together(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr("headrace.drivers.processes.TOGETHER", 1.0)  # so that a loaded machine makes no difference
     sizes: list[int] = []
-    give = Worker.give
+    take = Worker.take
 
-    def giving(worker: Worker, pool: Any, jobs: Any) -> None:
+    def taking(worker: Worker, pool: Any, jobs: Any) -> Any:
         sizes.append(len(jobs))
-        give(worker, pool, jobs)
+        return take(worker, pool, jobs)
 
-    monkeypatch.setattr(Worker, "give", giving)
+    monkeypatch.setattr(Worker, "take", taking)
     return sizes
 
 
