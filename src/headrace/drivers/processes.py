@@ -205,7 +205,7 @@ class Workers:
     def _call_up(self) -> None:
         """Tell free workers that something waits, and start more if there are not enough. With the lock."""
         self.change.notify_all()
-        if len(self.all) < self.cores:
+        if len(self.all) < self.cores and not self.stopping:
             wanted = sum(pool.wanted for pool in self.pools) - sum(worker.pool is None for worker in self.all)
             for _ in range(min(wanted, self.cores - len(self.all))):
                 worker = Worker(self, len(self.threads))
@@ -240,7 +240,7 @@ class Workers:
             worker.free()
             if not worker.unwanted and not self.stopping:
                 self._given_back(worker, how, begun)
-                self._call_up()
+            self._call_up()  # what waits may need another worker in its place
         self.mailbox.post(_nothing)  # whoever waits for the last one looks again
 
     def _given_back(self, worker: Worker, how: str, begun: bool) -> None:
