@@ -15,6 +15,7 @@ from headrace.dsl.flow import Flow
 if TYPE_CHECKING:
     from headrace.drivers.clock import Clock
     from headrace.drivers.runner import Observer
+    from headrace.dsl.runner import Where
 
 __all__ = ["RUNNERS", "AnyFlow", "Runner", "RunnerOptions"]
 
@@ -29,6 +30,7 @@ class RunnerOptions(TypedDict, total=False):
     """What `SyncRunner` and `AsyncRunner` take."""
 
     observers: Iterable[Observer]
+    checkpoint: Where
     clock: Clock | None
 
 

@@ -5,16 +5,14 @@ Other runners are checked with `headrace.testing.check_guarantees`.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
-from headrace import AsyncRunner, SyncRunner
 from headrace.testing.clock import ScriptedClock
-from headrace.testing.runners import RUNNERS
+from headrace.testing.runners import RUNNERS, Runner
 
 WAYS: dict[str, Callable[..., Any]] = {
     **{runner.name: runner for runner in RUNNERS},
@@ -22,46 +20,22 @@ WAYS: dict[str, Callable[..., Any]] = {
 }
 
 
-def kept_sync(checkpoint: Any, pipeline: Any, *args: Any) -> Any:
-    return SyncRunner(checkpoint=checkpoint).execute(pipeline, *args).result
+def kept(runner: Runner, checkpoint: Any, pipeline: Any, *arguments: Any) -> Any:
+    return runner.execute({"checkpoint": checkpoint}, pipeline, *arguments)
 
 
-def kept_async(checkpoint: Any, pipeline: Any, *args: Any) -> Any:
-    return asyncio.run(AsyncRunner(checkpoint=checkpoint).execute(pipeline, *args)).result
-
-
-def kept_in_loop(checkpoint: Any, pipeline: Any, *args: Any) -> Any:
-    async def cell() -> Any:
-        return kept_sync(checkpoint, pipeline, *args)
-
-    return asyncio.run(cell())
+def with_clock(runner: Runner, clock: ScriptedClock, pipeline: Any, *arguments: Any) -> Any:
+    return runner.execute({"clock": clock}, pipeline, *arguments)
 
 
 def in_loop_of(clock: ScriptedClock, pipeline: Any, *arguments: Any) -> Any:
     return clock.run(pipeline.arun(*arguments))
 
 
-def with_clock(clock: ScriptedClock, pipeline: Any, *arguments: Any) -> Any:
-    return SyncRunner(clock=clock).execute(pipeline, *arguments).result
-
-
-def with_clock_async(clock: ScriptedClock, pipeline: Any, *arguments: Any) -> Any:
-    return clock.run(AsyncRunner(clock=clock).execute(pipeline, *arguments)).result
-
-
-def with_clock_in_loop(clock: ScriptedClock, pipeline: Any, *arguments: Any) -> Any:
-    async def cell() -> Any:
-        return with_clock(clock, pipeline, *arguments)
-
-    return asyncio.run(cell())
-
-
-KEPT: dict[str, Callable[..., Any]] = {"sync": kept_sync, "async": kept_async, "sync in a loop": kept_in_loop}
-IN_TIME = {
-    "sync": with_clock,
-    "async": with_clock_async,
+KEPT: dict[str, Callable[..., Any]] = {runner.name: partial(kept, runner) for runner in RUNNERS}
+IN_TIME: dict[str, Callable[..., Any]] = {
+    **{runner.name: partial(with_clock, runner) for runner in RUNNERS},
     "async, in the clock's loop": in_loop_of,
-    "sync in a loop": with_clock_in_loop,
 }
 
 
