@@ -21,8 +21,9 @@ import msgspec
 import pytest
 
 import headrace.testing
-from headrace import ArgumentError, RunEnded, SyncRunner, pipeline, step, stream
+from headrace import ArgumentError, RunEnded, Stream, SyncRunner, merge, pipeline, step, stream
 from headrace.testing import RUNNERS, EveryRunner, Runner, ScriptedClock, assert_bound, check_guarantees, run_everywhere
+from headrace.testing.outcome import Fixed
 from headrace.testing.plain import differences, plain
 
 pytest_plugins = ["pytester"]
@@ -90,6 +91,11 @@ def test_kit_fails_a_runner_that_hides_a_deadlock(capsys: pytest.CaptureFixture[
 
 
 # -- every runner ------------------------------------------------------------------------------------------
+
+
+@step
+def doubled(number: int) -> int:
+    return number * 2
 
 
 @step
@@ -358,16 +364,51 @@ def test_time_is_scripted_anew_for_each_run_and_everything_is_fixed_by_it() -> N
     assert kept["highest in flight"]["each_to_after/after -> the caller (items)"] == 3
 
 
+@step(max_in_flight=2)
+async def late(number: int) -> int:
+    await asyncio.sleep(number)
+    return number
+
+
+@pipeline
+def merged(items: list[int]) -> Stream[int]:
+    return merge(stream(items).map(late), stream(items).map(doubled))
+
+
+def test_order_of_what_is_merged_is_fixed_where_no_step_runs_elsewhere_or_time_is_scripted() -> None:
+    @pipeline
+    def plain(items: list[int]) -> Stream[int]:
+        return merge(stream(items), stream(items).map(doubled))
+
+    orders = [
+        Fixed.of(flow.program, None, None, in_time=in_time).order
+        for flow, in_time in [(merged, False), (merged, True), (plain, False)]
+    ]
+    assert orders == [False, True, True]
+    assert EveryRunner(clock=ScriptedClock).execute(merged, [1, 2]).result == [2, 4, 1, 2]
+
+
+def test_batches_that_wait_only_so_long_are_fixed_where_time_is_scripted() -> None:
+    @pipeline
+    def batches(items: list[int]) -> Stream[tuple[int, ...]]:
+        return stream(items).map(late).batched(3, timeout=1.5)
+
+    assert not Fixed.of(batches.program, None, None, in_time=False).counts
+    outcome = EveryRunner(clock=ScriptedClock).execute(batches, [0, 1, 3])
+    assert outcome.result == [(0, 1), (3,)]
+    assert "nodes" in outcome.as_json()
+
+
 def test_runs_that_take_other_times_differ() -> None:
     times = iter([1, 1, 2])
 
     @step
-    async def late(number: int) -> int:
+    async def later_each_time(number: int) -> int:
         await asyncio.sleep(next(times))
         return number
 
     with pytest.raises(AssertionError, match=r"differ\n  /seconds: sync 1\.0, sync in a loop 2\.0$"):
-        EveryRunner(clock=ScriptedClock).execute(late, 1)
+        EveryRunner(clock=ScriptedClock).execute(later_each_time, 1)
 
 
 def test_bounds_are_watched_in_scripted_time() -> None:
@@ -454,11 +495,6 @@ def test_differences_are_told_by_path(a: Any, b: Any, found: list[tuple[str, str
 
 
 # -- the bound ---------------------------------------------------------------------------------------------
-
-
-@step
-def doubled(number: int) -> int:
-    return number * 2
 
 
 @step

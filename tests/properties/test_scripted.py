@@ -15,7 +15,7 @@ from headrace.graph.stages import calls_overlap
 from tests.properties.cases import Case, Op, cases
 from tests.properties.meter import Meter
 from tests.properties.scripts import seen
-from tests.properties.test_generated import Expected, compiled, examples
+from tests.properties.test_generated import compiled, examples
 from tests.properties.ways import WAYS, came_of
 
 
@@ -66,10 +66,8 @@ def test_scripted_pipelines_go_the_same_way_under_every_runner(case: Case, seed:
     for id in scripted:
         pipeline._program.functions[id].headrace_script = script
     event(f"{min(len(scripted), 2)} scripted steps")
-    expected, runs = Expected(case), []
+    runs = []
     for name in ("execute", "aexecute"):
         came = came_of(WAYS[name], meter, pipeline, case.count)
-        event(expected.check(name, came))
-        expected.check_report(meter, pipeline, came)
         runs.append((seen(came.value), repr(came.failure), came.counts, script.log))
     assert runs[0] == runs[1]

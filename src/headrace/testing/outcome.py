@@ -33,31 +33,34 @@ class Fixed:
         """What is so as the pipeline was compiled, where it is not said.
 
         Where calls overlap, how far they have come when a run ends early depends on the machine, and so does the
-        order of results with `ordered=False`; unless a test says which call is over first, or, for async steps, when.
+        order of results with `ordered=False` and of what is merged; unless a test says which call is over first, or,
+        for async steps and time-outs, when.
         """
-        luck = [node for node in _left_to_luck(program) if not (in_time and node.executor == "async")]
+        nodes = list(_nodes(program.dag))
+        luck = [node for node in nodes if _is_luck(node, program, in_time)]
+        merges = any(node.kind == "merge" for node in nodes)
         return cls(
-            order=all(node.ordered for node in luck) if order is None else order,
+            order=all(node.ordered and not merges for node in luck) if order is None else order,
             counts=not luck if counts is None else counts,
         )
 
 
-def _left_to_luck(program: Program) -> Iterator[Node]:
-    """The nodes that run elsewhere, each at its own pace."""
-    for node in program.dag.nodes:
-        if node.inner is not None:
-            yield from _elsewhere(node.inner)
-        scripted = calls_overlap(node) and script_of(program.functions.get(node.id))
-        if node.executor != "inline" and not scripted:
-            yield node
-
-
-def _elsewhere(dag: Dag) -> Iterator[Node]:
+def _nodes(dag: Dag) -> Iterator[Node]:
+    """The nodes of a pipeline, and of those that it runs for each item."""
     for node in dag.nodes:
+        yield node
         if node.inner is not None:
-            yield from _elsewhere(node.inner)
-        if node.executor != "inline":
-            yield node
+            yield from _nodes(node.inner)
+
+
+def _is_luck(node: Node, program: Program, in_time: bool) -> bool:
+    """Whether a node goes at its own pace."""
+    if node.kind == "batch":
+        return not in_time and any(entry.parameter == "timeout" for entry in node.inputs)
+    if node.executor == "async" and in_time:
+        return False
+    scripted = calls_overlap(node) and script_of(program.functions.get(node.id))
+    return node.executor != "inline" and not scripted
 
 
 @dataclass(frozen=True, eq=False, repr=False)

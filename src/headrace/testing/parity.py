@@ -35,7 +35,8 @@ class EveryRunner:
 
     Args:
         ordered: Whether results must come in the same order. Default: unless the pipeline has steps with
-            `ordered=False` and no `CompletionOrder`; then it is asserted that the same items come, in any order.
+            `ordered=False` and no `CompletionOrder`, or merges what is made elsewhere; then it is asserted that the
+            same items come, in any order.
         counts: Whether the counts of items must be the same. Default: if every step runs inline, by a
             `CompletionOrder`, or, with a clock, as an async step. Say True if your steps make sure of it.
         clock: Called before each run for the clock that it gets, such as `ScriptedClock`. The time in seconds at the

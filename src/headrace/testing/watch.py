@@ -30,7 +30,7 @@ Link = tuple[str, str, str]  # source id, target id, parameter
 
 ENDS_IN_SIGHT = ("transform", "value")  # a function that reads streams: when it is over, it wants no more
 WANTS_ALL = ("collect", "drain")
-PASSES_ON = (*PER_ITEM, "batch", "enumerate")  # wants more for as long as somebody behind it does
+PASSES_ON = (*PER_ITEM, "batch", "enumerate", "merge")  # wants more for as long as somebody behind it does
 
 
 class Watched(Flow[Any, Any]):
