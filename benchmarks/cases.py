@@ -16,7 +16,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from time import sleep
 from typing import Any, Literal, NamedTuple
 
-from headrace import Failure, Limit, Pipeline, Stream, pipeline, step, zip_streams
+from headrace import Failure, Limit, Pipeline, Stream, merge, pipeline, step, zip_streams
 
 __all__ = ["CASES", "Case", "Contender"]
 
@@ -510,6 +510,89 @@ RATE = Case(
 )
 
 
+# -- merged streams ----------------------------------------------------------------------------------------
+
+
+def in_turns(count: int) -> list[int]:
+    """The items of two streams, one of each as long as both have some."""
+    results: list[int] = []
+    turns = deque([numbers(count), numbers(count)])
+    while turns:
+        try:
+            while True:
+                results.append(next(turns[0]))
+                turns.rotate(-1)
+        except StopIteration:
+            turns.popleft()
+    return results
+
+
+async def numbers_async(count: int) -> AsyncIterator[int]:
+    for number in range(count):
+        await asyncio.sleep(0)
+        yield number
+
+
+def through_queue(count: int) -> list[int]:
+    """The items of two async streams, as they come: each is read by a task, one item ahead."""
+
+    async def results() -> list[int]:
+        queue: asyncio.Queue[int | None] = asyncio.Queue(1)
+
+        async def read() -> None:
+            async for number in numbers_async(count):
+                await queue.put(number)
+            await queue.put(None)
+
+        tasks = [asyncio.create_task(read()), asyncio.create_task(read())]
+        done: list[int] = []
+        running = len(tasks)
+        while running:
+            item = await queue.get()
+            if item is None:
+                running -= 1
+            else:
+                done.append(item)
+        await asyncio.gather(*tasks)
+        return done
+
+    return asyncio.run(results())
+
+
+source_async = step(numbers_async)
+
+
+@pipeline
+def merged(count: int) -> Stream[int]:
+    return merge(source(count), source(count))
+
+
+@pipeline
+def merged_async(count: int) -> Stream[int]:
+    return merge(source_async(count), source_async(count))
+
+
+MERGED = Case(
+    "merged streams",
+    Contender("by hand: in turns", in_turns),
+    (Contender("headrace", merged.run, target=1.2),),
+    items=100_000,
+    right=lambda count, result: result == [number // 2 for number in range(2 * count)],
+)
+
+MERGED_ASYNC = Case(
+    "merged async streams",
+    Contender("by hand: a queue and two tasks", through_queue),
+    (
+        Contender("headrace, arun", functools.partial(arun, merged_async)),
+        Contender("headrace, run", merged_async.run),
+    ),
+    items=20_000,
+    right=lambda count, result: sorted(result) == [number // 2 for number in range(2 * count)],
+    repeats=2,
+)
+
+
 # -- three trivial async functions -------------------------------------------------------------------------
 
 
@@ -754,6 +837,8 @@ CASES = (
     LONG_FAN_OUT,
     DIAMOND,
     SINKS,
+    MERGED,
+    MERGED_ASYNC,
     CALLS,
     UNEVEN_CALLS,
     COMPUTING,

@@ -409,6 +409,42 @@ def test_12_4_early_end_of_the_consumer_closes_all_streams(run_pipeline: Run) ->
     assert sorted(closed) == ["async", "plain", "shared", "thread"]
 
 
+def test_12_4_cancelled_merge_closes_all_streams_also_while_one_always_has_an_item() -> None:
+    closed: list[str] = []
+
+    @step
+    def forever() -> Iterator[int]:
+        try:
+            yield from itertools.repeat(0)
+        finally:
+            closed.append("forever")
+
+    async def main() -> None:
+        begun = asyncio.Event()
+
+        @step
+        async def never() -> AsyncIterator[int]:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+                yield 1
+            finally:
+                closed.append("never")
+
+        @pipeline
+        def merged() -> int:
+            return total(merge(forever(), never()))
+
+        running = asyncio.create_task(merged.arun())
+        await begun.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(main())
+    assert sorted(closed) == ["forever", "never"]
+
+
 # -- merge: joins --------------------------------------------------------------------------------------------
 
 
