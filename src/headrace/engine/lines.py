@@ -281,7 +281,7 @@ class Lines:
         """What a node that takes items as they come has in place of an iterator."""
         branch = self.branches.get((edge.source, node.id, edge.parameter))
         if branch is not None:
-            return Arriving(branch, self.ports[edge.source].ask, self.driver)
+            return Arriving(branch, _asking(branch.channel, self.ports[edge.source]), self.driver)
         if items is None:
             items = self.natives.pop(edge.source)
         return AtHand(self._counted(items, node.id, edge))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from headrace import DeadlockError, OptionError, Stream, merge, pipeline, step, stream, zip_streams
+from headrace import DeadlockError, Failure, OptionError, Stream, merge, pipeline, step, stream, zip_streams
 from headrace.testing import Meter, ScriptedClock
 
 Run = Callable[..., Any]
@@ -91,6 +91,35 @@ def test_12_1_any_object_is_merged(run_pipeline: Run) -> None:
         return merge(items, items.map(lambda item: item))
 
     assert run_pipeline(merged) == [each for item in strange for each in (item, item)]
+
+
+@pytest.mark.parametrize("bound", [1, 3])
+@pytest.mark.parametrize("executor", ["inline", "thread"])
+def test_12_1_results_and_failures_of_a_step_are_merged(run_pipeline: Run, executor: Any, bound: int) -> None:
+    """Also where another reader drives the step."""
+
+    def odd(number: int) -> int:
+        if number % 2 == 0:
+            raise ValueError(number)
+        return number
+
+    odd_only = step("odd_only", fn=odd, executor=executor, max_in_flight=bound)
+
+    @step
+    def failed_at(failure: Failure[int]) -> int:
+        return failure.item
+
+    @pipeline
+    def merged(count: int) -> tuple[list[int], int, list[int]]:
+        found, failed = numbers(count).map(odd_only).catch()
+        more, others = numbers(count).map(odd_only).catch()
+        items = merge(found, failed.map(failed_at)).collect()
+        return items, total(more), merge(others.map(failed_at), numbers(3)).collect()
+
+    items, total_of_odd, even = run_pipeline(merged, 9)
+    assert sorted(items) == list(range(9))
+    assert total_of_odd == 1 + 3 + 5 + 7
+    assert sorted(even) == [0, 0, 1, 2, 2, 4, 6, 8]
 
 
 # -- merge: nobody waits for anybody else --------------------------------------------------------------------
