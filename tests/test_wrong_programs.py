@@ -36,6 +36,7 @@ from headrace import (
 )
 from headrace.graph.compile import compile_recording
 from headrace.graph.draft import Draft, Given, Recording
+from headrace.testing import ScriptedClock
 
 # ruff: noqa: RET503  # the programs are wrong on purpose, and some bodies never end
 
@@ -2521,6 +2522,19 @@ def zip_with_a_number() -> None:
     @pipeline
     def body(n: int) -> Stream[tuple[str, int]]:
         return zip_streams(urls(n), n)
+
+
+@wrong(OptionError, "SyncRunner (@1): clock must be a clock, such as headrace.testing.ScriptedClock(), got 3")
+def clock_is_a_number() -> None:
+    SyncRunner(clock=3)  # type: ignore[arg-type]
+
+
+@wrong(
+    OptionError,
+    "AsyncRunner (@1): clock must be a clock, such as headrace.testing.ScriptedClock(), got <class ScriptedClock>",
+)
+def clock_is_a_class() -> None:
+    AsyncRunner(clock=ScriptedClock)  # type: ignore[arg-type]
 
 
 @wrong(

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from headrace.dsl.checkpoint import Checkpoint, as_checkpoint, opened
 from headrace.dsl.flow import Flow
+from headrace.dsl.handle import called_at
+from headrace.errors import OptionError
+from headrace.graph.values import shown
 
 if TYPE_CHECKING:
     from headrace.drivers.clock import Clock
@@ -54,6 +57,8 @@ class SyncRunner:
             What is in it already is read back, and not called again: that is how a run is resumed.
         clock: What time-outs are measured with; by default real time. For tests: `headrace.testing.ScriptedClock`.
 
+    Raises: OptionError: `clock` is no clock.
+
     >>> from headrace import RunEnded, SyncRunner, step
     >>> events = []
     >>> SyncRunner(observers=[events.append]).execute(step("length", fn=len), "four").result
@@ -67,7 +72,7 @@ class SyncRunner:
     ) -> None:
         self.observers = tuple(observers)
         self.checkpoint = as_checkpoint(checkpoint)
-        self.clock = clock
+        self.clock = _checked(clock, "SyncRunner")
 
     @overload
     def execute(self, pipeline: Flow[P, Stream[T]], /, *args: P.args, **kwargs: P.kwargs) -> Run[list[T]]: ...
@@ -105,7 +110,7 @@ class AsyncRunner:
     ) -> None:
         self.observers = tuple(observers)
         self.checkpoint = as_checkpoint(checkpoint)
-        self.clock = clock
+        self.clock = _checked(clock, "AsyncRunner")
 
     @overload
     def execute(
@@ -128,3 +133,11 @@ class AsyncRunner:
         with opened(self.checkpoint, program) as checkpoints:
             result, report = await observed(program, arguments, self.observers, self.clock, checkpoints)
         return Run(result, report)
+
+
+def _checked(clock: Clock | None, runner: str) -> Clock | None:
+    if clock is None or (hasattr(clock, "until") and not isinstance(clock, type)):
+        return clock
+    raise OptionError(
+        f"{runner} ({called_at()}): clock must be a clock, such as headrace.testing.ScriptedClock(), got {shown(clock)}"
+    )
