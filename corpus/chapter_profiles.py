@@ -18,6 +18,11 @@ class Profile(NamedTuple):
     longest: str
 
 
+@step
+def titled_texts(chapters: dict[str, str]) -> Iterator[tuple[str, str]]:
+    yield from chapters.items()
+
+
 @step(max_in_flight=4)
 def cleaned(text: str) -> str:
     return " ".join(text.split())
@@ -51,14 +56,19 @@ def profile(title: str, text: str) -> Profile:
     return profiled(title, count(found), longest(found.collect()))
 
 
+@step
+def said(sentence: str, speaker: str) -> str:
+    return f"{speaker}: {sentence}."
+
+
 @pipeline
 def spoken(text: str, speaker: str) -> Stream[str]:
-    return sentences(cleaned(text)).filter(str.isascii).map("{1}: {0}.".format, speaker)
+    return sentences(cleaned(text)).filter(str.isascii).map(said, speaker)
 
 
 @pipeline
 def profiles(chapters: dict[str, str]) -> Stream[Profile]:
-    return stream(step("pairs", fn=dict[str, str].items)(chapters)).starmap(profile)
+    return titled_texts(chapters).starmap(profile)
 
 
 @pipeline

@@ -1,6 +1,6 @@
 """Modes: saying outright what the hints leave open.
 
-How varied the words of a text are. Functions of the standard library have no hints: `mode="all"` gives them the stream
+How varied the words of a text are. `mean` and `spread` do not hint what they take: `mode="all"` gives them the stream
 in one call, where `mode="each"` would call them for each item. And a hint may fit both ways: a word is an iterable of
 text, and so is a stream of words; `mode="each"` says that a word is meant. Both are checked: a mode that a step cannot
 have in its place is an error.
@@ -23,9 +23,19 @@ def words(text: str) -> Iterator[str]:
         yield word.strip(".,;:?!")
 
 
-@step("data", mode="each")  # the name by which `fmean(data)` and `pstdev(data)` ask for it
+@step(mode="each")
 def variety(word: Iterable[str]) -> int:
     return len(set(word))
+
+
+@step(mode="all")
+def mean(varieties: Any) -> float:
+    return float(fmean(varieties))
+
+
+@step(mode="all")
+def spread(varieties: Any) -> float:
+    return pstdev(list(varieties))
 
 
 @step
@@ -33,8 +43,7 @@ def summary(mean: float, spread: float, words: list[str]) -> str:
     return f"{len(words)} words with {mean:.2f} different letters, give or take {spread:.2f}"
 
 
-steps = [words, variety, step("mean", fn=fmean, mode="all"), step("spread", fn=pstdev, mode="all"), summary]
-varied = pipeline("varied", steps=steps, params=Params)
+varied = pipeline("varied", steps=[words, variety, mean, spread, summary], params=Params)
 
 VERSE = """\
 The water comes down from the hill,

@@ -270,7 +270,7 @@ def test_13_5_calls_that_wait_are_in_flight(run_pipeline: Run, refused: threadin
 
     line = source | as_step(call, mode, limit=Limit(concurrency=1)) | sink
     assert run_pipeline(line, 30) == 30
-    assert max(most) <= mode["max_in_flight"] + 1  # those of the step, and the one that the sink is about to take
+    assert max(most) <= mode["max_in_flight"] + 1  # those of the step, and the one that the source is asked for
 
 
 @each_mode
