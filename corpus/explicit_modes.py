@@ -30,12 +30,12 @@ def variety(word: Iterable[str]) -> int:
 
 @step(mode="all")
 def mean(varieties: Any) -> float:
-    return float(fmean(varieties))
+    return fmean(varieties)
 
 
 @step(mode="all")
 def spread(varieties: Any) -> float:
-    return pstdev(list(varieties))
+    return float(pstdev(varieties))
 
 
 @step
