@@ -1,4 +1,4 @@
-"""Every routine job: `nox -s` with demo, tests, properties, corpus, types, lint or bench."""
+"""Every routine job: `nox -s` with demo, tests, properties, kills, corpus, types, lint or bench."""
 
 import nox
 
@@ -35,6 +35,13 @@ def properties(session: nox.Session) -> None:
     """Generate 10,000 pipelines and run each in every way; arguments after `--` go to pytest."""
     session.install("-e", ".", *group("test"))
     session.run("pytest", "tests/properties", *session.posargs, env={"HEADRACE_EXAMPLES": "10000"})
+
+
+@nox.session
+def kills(session: nox.Session) -> None:
+    """Kill runs with checkpoints at 50 random moments in each form of a step; arguments after `--` go to pytest."""
+    session.install("-e", ".", *group("test"))
+    session.run("pytest", "tests/test_killed.py", *session.posargs, env={"HEADRACE_KILLS": "50"})
 
 
 @nox.session

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import logging
+import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing
+from tempfile import TemporaryDirectory
 from time import sleep
 from typing import Any, Literal, NamedTuple
 
-from headrace import Failure, Limit, Pipeline, Stream, merge, pipeline, step, zip_streams
+from headrace import Failure, Limit, Pipeline, Stream, SyncRunner, merge, pipeline, step, zip_streams
 
 __all__ = ["CASES", "Case", "Contender"]
 
@@ -748,6 +752,77 @@ CATCH = Case(
 )
 
 
+# -- results that are kept -----------------------------------------------------------------------------------
+#
+# What is aimed at is 30 µs an item (the column "time"), less what the calls themselves take.
+
+kept_doubled = step("doubled", fn=doubled, checkpoint=True)
+kept_later = step("doubled", fn=async_doubled, checkpoint=True, max_in_flight=30)
+
+
+def kept_by_hand(count: int) -> list[int]:
+    """A table of results by item, written a hundred at a time."""
+    results: list[int] = []
+    waiting: list[tuple[str, str]] = []
+    with TemporaryDirectory() as folder, closing(sqlite3.connect(f"{folder}/kept.db")) as file:
+        file.execute("PRAGMA journal_mode = WAL")
+        file.execute("PRAGMA synchronous = NORMAL")
+        file.execute("CREATE TABLE results (item TEXT PRIMARY KEY, result TEXT)")
+        there = dict(file.execute("SELECT item, result FROM results"))
+        for number in numbers(count):
+            item = json.dumps(number)
+            if item in there:
+                results.append(json.loads(there[item]))
+                continue
+            results.append(doubled(number))
+            waiting.append((item, json.dumps(results[-1])))
+            if len(waiting) == 100:
+                write(file, waiting)
+        write(file, waiting)
+    return results
+
+
+def write(file: sqlite3.Connection, waiting: list[tuple[str, str]]) -> None:
+    with file:
+        file.executemany("INSERT INTO results VALUES (?, ?)", waiting)
+    waiting.clear()
+
+
+def kept(line: Pipeline[[int], Stream[int]], count: int) -> list[int]:
+    with TemporaryDirectory() as folder:
+        return SyncRunner(checkpoint=f"{folder}/kept.db").execute(line, count).result
+
+
+class ReadBack:
+    """A run in which everything is there already: but for the first one, which is not the fastest."""
+
+    def __init__(self, line: Pipeline[[int], Stream[int]]) -> None:
+        self.line = line
+        self.folder = TemporaryDirectory()
+
+    def __call__(self, count: int) -> list[int]:
+        return SyncRunner(checkpoint=f"{self.folder.name}/kept.db").execute(self.line, count).result
+
+
+def all_doubled(count: int, result: list[int]) -> bool:
+    return result == list(range(0, 2 * count, 2))
+
+
+CHECKPOINTS = Case(
+    "kept results",
+    Contender("by hand: a loop and a table", kept_by_hand),
+    (
+        Contender("headrace", functools.partial(kept, source | kept_doubled)),
+        Contender("headrace, everything read back", ReadBack(source | kept_doubled)),
+        Contender("headrace, async", functools.partial(kept, source | kept_later)),
+        Contender("headrace, nothing kept", (source | doubled).run),
+        Contender("headrace, async, nothing kept", (source | step(max_in_flight=30)(async_doubled)).run),
+    ),
+    items=20_000,
+    right=all_doubled,
+)
+
+
 # -- whole processes ---------------------------------------------------------------------------------------
 
 IMPORTING = """
@@ -851,6 +926,7 @@ CASES = (
     ASYNC_LINE,
     SKIP,
     CATCH,
+    CHECKPOINTS,
     IMPORT,
     PROCESS,
     LINES,

@@ -11,6 +11,7 @@ import itertools
 import logging
 import math
 import pickle
+import re
 import sqlite3
 import threading
 from collections import namedtuple
@@ -25,6 +26,7 @@ import msgspec
 import pytest
 
 from headrace import AsyncRunner, Checkpoint, CheckpointError, Stream, SyncRunner, pipeline, resource, step, stream
+from headrace.engine.encoding import identity
 from headrace.stores import AT_MOST, SqliteStore, runs_in
 
 RunKept = Callable[..., Any]
@@ -89,8 +91,10 @@ class Calls:
 
 
 def line(kind: str, function: Any, **options: Any) -> Any:
-    kept = step("kept", fn=function, checkpoint=True, **options)
+    return line_of(kind, step("kept", fn=function, checkpoint=True, **options))
 
+
+def line_of(kind: str, kept: Any) -> Any:
     @pipeline
     def body(count: int) -> Stream[Any]:
         return getattr(numbers(count), kind)(kept)  # type: ignore[no-any-return]
@@ -147,6 +151,17 @@ def test_11_1_results_are_those_of_a_run_without_checkpoint(
     assert run_kept(store, body, 7) == run_kept(store, body, 9)[: len(body.run(7))] == body.run(7)
 
 
+def test_11_1_failure_that_is_skipped_keeps_nothing(run_kept: RunKept, store: Path) -> None:
+    calls = Calls()
+    body = line("map", calls.square, on_error="skip")
+    calls.broken = 2
+    assert run_kept(store, body, 4) == [0, 1, 9]
+    calls.broken = None
+    calls.made.clear()
+    assert run_kept(store, body, 4) == [0, 1, 4, 9]
+    assert calls.made == [2]
+
+
 def test_11_1_any_runner_goes_on_for_another(store: Path) -> None:
     calls = Calls()
     body = line("map", calls.square_later, max_in_flight=2)
@@ -197,7 +212,7 @@ def test_11_1_other_steps_run_again(run_kept: RunKept, store: Path) -> None:
 
 @pytest.mark.parametrize("executor", ["inline", "thread"])
 def test_11_1_step_that_is_called_once_with_values_keeps_its_result(
-    run_kept: RunKept, store: Path, executor: Any
+    run_kept: RunKept, store: Path, executor: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     calls = Calls()
 
@@ -217,6 +232,42 @@ def test_11_1_step_that_is_called_once_with_values_keeps_its_result(
 
     assert [run_kept(store, body, count) for count in (3, 4, 3)] == [6, 12, 6]
     assert calls.made == [(0, 1, 2), 3, (0, 1, 2, 3), 6]
+    assert caplog.messages == []
+
+
+def test_11_1_filter_keeps_whether_not_what(run_kept: RunKept, store: Path) -> None:
+    @step(checkpoint=True)
+    def matches(text: str) -> Any:
+        return re.match("b", text)  # which is no data
+
+    @pipeline
+    def body(texts: list[str]) -> Stream[str]:
+        return stream(texts).filter(matches)
+
+    assert run_kept(store, body, ["be", "to"]) == run_kept(store, body, ["be", "to"]) == ["be"]
+
+
+def test_11_1_async_generator_that_is_left_early_is_closed_before_control_comes_back(store: Path) -> None:
+    log: list[str] = []
+
+    @step(checkpoint=True)
+    async def each(number: int) -> AsyncIterator[int]:
+        try:
+            yield number
+            yield number
+        finally:
+            await asyncio.sleep(0)
+            log.append("closed")
+
+    @pipeline
+    def first() -> Stream[int]:
+        return numbers(1).flat_map(each).take(1)
+
+    async def main() -> list[str]:
+        await AsyncRunner(checkpoint=store).execute(first)
+        return log.copy()
+
+    assert asyncio.run(main()) == ["closed"]
 
 
 def test_11_1_generator_that_is_left_early_keeps_nothing(run_kept: RunKept, store: Path) -> None:
@@ -276,6 +327,30 @@ def test_11_1_steps_of_inner_runs_keep_their_results(
     calls.made.clear()
     assert run_kept(store, body, 5, 0) == [0, 0, 1, 5, 14]
     assert sorted(calls.made, key=str) == [([0, 1, 4, 9], 0), 0, 1, 2, 3]
+    assert caplog.messages == []
+
+
+def test_11_1_arguments_that_come_with_the_outer_item_are_no_change(
+    run_kept: RunKept, store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = Calls()
+
+    @step(checkpoint=True)
+    def plus(number: int, more: int) -> int:
+        calls.note((number, more))
+        return number + more
+
+    @pipeline
+    def of_item(number: int) -> list[int]:
+        return numbers(number).map(plus, number).collect()
+
+    @pipeline
+    def body(items: list[int]) -> Stream[list[int]]:
+        return stream(items).map(of_item)
+
+    assert run_kept(store, body, [1, 2]) == [[1], [2, 3]]
+    assert run_kept(store, body, [2, 1]) == [[2, 3], [1]]
+    assert calls.made == [(0, 1), (0, 2), (1, 2)]
     assert caplog.messages == []
 
 
@@ -641,18 +716,34 @@ def test_11_3_changed_class_of_the_results_invalidates_them(store: Path) -> None
     assert runs_in(store)[-1].steps[0].read == 0
 
 
+@pytest.mark.parametrize("version", [None, "1"])
+def test_11_3_what_stands_in_for_a_step_has_results_of_its_own(store: Path, version: str | None) -> None:
+    one = step("one", fn=after, checkpoint=True, version=version)
+
+    @pipeline
+    def body(count: int) -> Stream[int]:
+        return numbers(count).map(one)
+
+    runner = SyncRunner(checkpoint=store)
+    assert runner.execute(body, 2).result == [1, 2]
+    assert runner.execute(body.override({after: after_two}), 2).result == [2, 3]
+    assert runner.execute(body, 2).result == [1, 2]
+    assert runs_in(store)[-1].steps[0].read == 2
+
+
 class Client:
     """No data."""
 
 
-def test_11_3_argument_that_is_no_data_is_refused(run_kept: RunKept, store: Path) -> None:
-    @step(checkpoint=True)
+@pytest.mark.parametrize("options", [{}, {"max_in_flight": 2, "executor": "thread"}])
+def test_11_3_argument_that_is_no_data_is_refused(run_kept: RunKept, store: Path, options: Any) -> None:
+    @step(checkpoint=True, **options)
     def fetch(number: int, client: Client) -> int:
         return number
 
     @pipeline
     def body(client: Client) -> Stream[int]:
-        return numbers(2).map(fetch, client)
+        return numbers(2).map(fetch, client).map(after)
 
     with pytest.raises(CheckpointError) as caught:
         run_kept(store, body, Client())
@@ -782,7 +873,7 @@ def test_11_4_result_is_read_back_equal_in_value_and_type(
     assert first == values
     assert [type(each) for each in first] == [type(each) for each in values]
     again = run_kept(store, body, len(values))
-    assert repr(again) == repr(first)
+    assert [identity(each) for each in again] == [identity(each) for each in values]
     assert runs_in(store)[-1].steps[0].read == len(values)
 
 
@@ -858,6 +949,18 @@ def test_11_4_result_that_would_come_back_as_something_else_is_refused(store: Pa
         SyncRunner(checkpoint=store).execute(numbers | step(checkpoint=True)(made), 1)
     assert str(caught.value).startswith("step 'made' (test_11_checkpoints.py:")
     assert "failed at item 1; path numbers_to_made/made" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("options", [{}, {"max_in_flight": 2, "executor": "thread"}])
+@pytest.mark.parametrize("kind", ["map", "flat_map"])
+def test_11_4_result_that_cannot_be_kept_is_no_failure_that_is_skipped(
+    run_kept: RunKept, store: Path, kind: str, options: Any
+) -> None:
+    if kind == "flat_map":
+        options = {}
+    opaque = step("opaque", fn=lambda number: [Opaque()], checkpoint=True, on_error="skip", **options)
+    with pytest.raises(CheckpointError):
+        run_kept(store, numbers | opaque if kind == "map" else line_of(kind, opaque), 2)
 
 
 def test_11_4_private_field_is_kept_too(store: Path) -> None:
@@ -995,6 +1098,24 @@ def test_11_6_store_tells_of_its_runs(run_kept: RunKept, store: Path) -> None:
     assert failed.started <= (failed.ended or failed.started) <= finished.started
 
 
+def test_11_6_run_that_was_killed_was_interrupted(store: Path) -> None:
+    told: list[list[str]] = []
+
+    @step(checkpoint=True)
+    def kept(number: int) -> int:
+        told.append([entry.state for entry in runs_in(store)])
+        return number
+
+    runner = SyncRunner(checkpoint=store)
+    runner.execute(numbers | kept, 1)
+    with sqlite3.connect(store) as file:
+        file.execute("UPDATE runs SET state = 'running'")  # as if it had ended without a word
+    file.close()
+    assert [entry.state for entry in runs_in(store)] == ["interrupted"]
+    runner.execute(numbers | kept, 2)
+    assert told == [["running"], ["interrupted", "running"]]
+
+
 @pytest.mark.parametrize("size", [10, 20_000])
 def test_11_6_at_most_100_results_and_1_mib_wait_to_be_written(
     run_kept: RunKept, store: Path, size: int, monkeypatch: pytest.MonkeyPatch
@@ -1116,6 +1237,18 @@ def test_11_7_file_of_another_version_is_refused(store: Path) -> None:
     assert str(caught.value) == (
         f"checkpoint '{store}': must be of version 1, got 2, from another headrace; use that one, or name another file"
     )
+
+
+def test_11_7_write_that_fails_is_made_again(store: Path) -> None:
+    kept = SqliteStore(store)
+    kept.begin("body")
+    kept.put("body/kept@1", b"key", b"value")
+    kept.waiting.append((1, 1, b"key", object()))  # type: ignore[arg-type]
+    with pytest.raises(CheckpointError, match="cannot be used, SQLite says: "):
+        kept.flush()
+    kept.waiting.pop()
+    kept.end(None)
+    assert [entry.state for entry in runs_in(store)] == ["finished"]
 
 
 def test_11_7_failing_store_fails_the_run_and_hides_no_failure(run_kept: RunKept) -> None:
