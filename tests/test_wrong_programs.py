@@ -372,7 +372,7 @@ def unordered_is_inline() -> None:
 @wrong(
     OptionError,
     "step 'get' (@get): there is no option 'retries'; the options are max_in_flight, concurrency, ordered, executor, "
-    "idempotent, mode, on_error, max_failures, checkpoint, version, unkeyed, limit",
+    "idempotent, timeout, mode, on_error, max_failures, checkpoint, version, unkeyed, limit",
 )
 def option_is_unknown() -> None:
     get.options(retries=3)
@@ -381,7 +381,7 @@ def option_is_unknown() -> None:
 @wrong(
     OptionError,
     "step 'fetch' (@1): there is no option 'retry'; the options are max_in_flight, concurrency, ordered, executor, "
-    "idempotent, mode, on_error, max_failures, checkpoint, version, unkeyed, limit",
+    "idempotent, timeout, mode, on_error, max_failures, checkpoint, version, unkeyed, limit",
 )
 def option_of_a_decorator_is_unknown() -> None:
     @step(retry=3)
@@ -674,6 +674,45 @@ def processes_for_flat_map() -> None:
 )
 def processes_for_a_generator() -> None:
     numbers.options(executor="process").run(3)
+
+
+@wrong(OptionError, "step 'wait' (@wait): timeout must be seconds, more than 0, got 0")
+def timeout_is_zero() -> None:
+    step("wait", fn=wait, timeout=0)
+
+
+@wrong(OptionError, "step 'get' (@get): timeout must be seconds, more than 0, got '5s'")
+def timeout_is_text() -> None:
+    get.options(executor="process", timeout="5s")
+
+
+@wrong(
+    OptionError,
+    "step 'get' (@get): timeout=5.0 needs calls that can be ended, got a plain function with executor='inline', which "
+    "nothing can end; add executor='process', or make it async",
+)
+def timeout_inline() -> None:
+    get.options(timeout=5.0)
+
+
+@wrong(
+    OptionError,
+    "step 'get' (@get): timeout=5.0 needs calls that can be ended, got a plain function with executor='thread', which "
+    "nothing can end; add executor='process', or make it async",
+)
+def timeout_in_a_thread() -> None:
+    get.options(executor="thread", timeout=5.0)
+
+
+@wrong(
+    WiringError,
+    "step 'split_async' (@split_async): timeout=2 works for map and filter, and for one call that reads no stream, got "
+    "flat_map; put what takes long into a step that is called per item (called at @3)",
+)
+def timeout_of_an_async_generator() -> None:
+    @pipeline
+    def body(texts: list[str]) -> Stream[str]:
+        return stream(texts).flat_map(step(split_async).options(timeout=2))
 
 
 @wrong(OptionError, "step 'get' (@get): idempotent must be True or False, got 3")

@@ -245,7 +245,7 @@ assert_type(step("name")(split)(""), Stream[str])
 
 assert_type(fetch.options(max_in_flight=10)("", Client()), Page)
 assert_type(urls.options(name="more", executor="thread", max_in_flight=2)(1), Stream[str])
-assert_type(fetch.options(executor="process", idempotent=True)("", Client()), Page)
+assert_type(fetch.options(executor="process", idempotent=True, timeout=5)("", Client()), Page)
 assert_type(fetch.options(checkpoint=True, version="2", unkeyed="client")("", Client()), Page)
 assert_type(fetch.options(checkpoint=True, version=None, unkeyed=["client"])("", Client()), Page)
 assert_type(fetch.options(concurrency=None, ordered=True, executor="inline")("", Client()), Page)

@@ -137,6 +137,7 @@ step("a", fn=add, executor="fork")  # type: ignore[call-overload]  # pyright: ig
 step("a", fn=add, executor="process", idempotent=1.5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 step("a", fn=add, checkpoint="crawl.db")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 step("a", fn=add, checkpoint=True, version=2)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+step("a", fn=add, executor="process", timeout="5 s")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 step("a", fn=add, ordered="no")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 step("a", fn=add, retries=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 step("a", fn=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]

@@ -25,7 +25,7 @@ from headrace.drivers.pickling import packed, rebuilt
 from headrace.drivers.pulled import Mailbox
 from headrace.drivers.starting import cores, ending, start, start_method
 from headrace.drivers.worker import GOODBYE, Order, Reply, work
-from headrace.engine.outcome import Failed, Value
+from headrace.engine.outcome import Failed, Value, late
 from headrace.errors import UnpicklableError, WorkerError
 from headrace.graph.dag import Node
 
@@ -53,6 +53,12 @@ class Job:
         """Have the run told of its outcome."""
         self.pool.mailbox.post(partial(self.pool.over, self.done, outcome))
 
+    def late(self) -> bool:
+        """It took too long, and its worker was ended. Like `lost`."""
+        assert self.pool.timeout is not None
+        self.over(Failed(late(self.pool.step, self.pool.timeout)))
+        return False
+
     def lost(self, how: str) -> bool:
         """The worker that made this call has died. Gives whether it may be made again; if not, it has failed."""
         self.attempts += 1
@@ -78,6 +84,7 @@ class ProcessPool:
         self.step = str(node)
         self.calls_at_once = node.concurrency
         self.idempotent = node.idempotent
+        self.timeout = node.timeout
         self.function: bytes | None = None
         self.running = 0  # calls of which the run has not heard
         self.stopped = False
@@ -250,7 +257,7 @@ class Workers:
                 text = f"{pool.step}: needs a worker process, got one that {how} before it was ready"
                 pool.waiting.popleft().over(Failed(WorkerError(f"{text}; see what it wrote to standard error")))
         jobs = list(worker.given)
-        if jobs and begun and not jobs[0].lost(how):
+        if jobs and begun and not (jobs[0].late() if worker.late else jobs[0].lost(how)):
             del jobs[0]
         if jobs:
             jobs[0].pool.waiting.extendleft(reversed(jobs))
@@ -266,6 +273,7 @@ class Worker:
         self.process: Any = None
         self.started = False
         self.unwanted = False
+        self.late = False  # it was ended because a call took too long
         self.pool: ProcessPool | None = None  # whose calls it makes
         self.given: deque[Job] = deque()  # those of them that are not over
         self.known: set[ProcessPool] = set()  # whose function it has
@@ -305,13 +313,21 @@ class Worker:
                     begun = False
                     connection.send_bytes(pickle.dumps(order))
                     begun = True
-                    for _ in order.items:
-                        reply = connection.recv_bytes()
-                        self.workers.answered(self, *_outcome(order.step, reply))
+                    if order.function is not None:
+                        connection.recv_bytes()
+                    for job in tuple(self.given):
+                        self._wait(connection, job.pool.timeout)
+                        self.workers.answered(self, *_outcome(order.step, connection.recv_bytes()))
                 connection.send_bytes(GOODBYE)
         except BaseException as error:  # most often EOFError: it is gone
             failure = f"failed with {error!r}"
         self.workers.ended(self, self._joined() or failure, begun)
+
+    def _wait(self, connection: Connection, timeout: float | None) -> None:
+        """Wait for a reply; end the process if it takes too long."""
+        if timeout is not None and not connection.poll(timeout):
+            self.late = True
+            self.process.kill()
 
     def _begin(self) -> Connection:
         """Start the process; gives the connection to it."""

@@ -379,6 +379,12 @@ class Hub:
         """Have `message` called in the run's own thread."""
         self.mail.put(message)
 
+    def in_time(self, function: Callable[..., Any], step: str, seconds: float) -> Callable[..., Any]:
+        """An async function that ends a call of `function` that takes longer."""
+        from headrace.drivers.tasks import in_time
+
+        return in_time(function, step, seconds)
+
     def inner(
         self, program: Program, arguments: Mapping[str, Any], in_task: bool, checkpoints: Checkpoints | None
     ) -> Any:

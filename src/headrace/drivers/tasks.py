@@ -15,9 +15,9 @@ from queue import SimpleQueue
 from typing import Any, Protocol
 
 from headrace.drivers.pulled import Mailbox, Pulled
-from headrace.engine.outcome import END, Ended, Failed, Outcome, Stopped, Value
+from headrace.engine.outcome import END, Ended, Failed, Outcome, Stopped, Value, late
 
-__all__ = ["GeneratorTask", "Loop", "LoopThread", "TaskPool"]
+__all__ = ["GeneratorTask", "Loop", "LoopThread", "TaskPool", "in_time"]
 
 Remote = Callable[[Iterator[Any]], AsyncIterator[Any]]
 Open = Callable[[Remote], AsyncIterator[Any]]
@@ -94,6 +94,22 @@ def _keep(task: asyncio.Task[None]) -> None:
     """A loop keeps only weak references to its tasks."""
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
+
+
+def in_time(function: Callable[..., Any], step: str, seconds: float) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """An async function that ends a call of `function` that takes longer."""
+
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        scope = asyncio.timeout(seconds)
+        try:
+            async with scope:
+                return await function(*args, **kwargs)
+        except TimeoutError as error:
+            if scope.expired():
+                raise late(step, seconds) from error
+            raise
+
+    return call
 
 
 class TaskPool:

@@ -21,7 +21,10 @@ GOODBYE = b"goodbye"
 
 
 class Order(NamedTuple):
-    """Calls to be made: of step `number`, whose packed function comes along the first time, with each packed item."""
+    """Calls to be made: of step `number`, whose packed function comes along the first time, with each packed item.
+
+    READY is the answer to a function, a `Reply` that to each item.
+    """
 
     number: int
     step: str
@@ -52,6 +55,7 @@ def work(connection: Connection, *inherited: Connection) -> None:
             order: Order = pickle.loads(data)
             if order.function is not None:
                 functions[order.number] = _function(order.step, order.function)
+                connection.send_bytes(READY)  # from here on, time counts
             for item in order.items:
                 connection.send_bytes(_reply(order.step, functions[order.number], item))
 

@@ -47,7 +47,13 @@ def stand_in(
         found, fake = msgspec.structs.replace(found, is_async=True), _awaited(fake)
     if not per_item:
         found = _giving_as(callee, found)
-    own = msgspec.structs.replace(options, executor=_executor(found, options), idempotent=False, version=None)
+    own = msgspec.structs.replace(
+        options,
+        executor=_executor(found, options),
+        idempotent=False,
+        timeout=options.timeout if found.is_async else None,
+        version=None,
+    )
     return found, fake, with_code(own, fake)
 
 

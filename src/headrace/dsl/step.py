@@ -38,6 +38,7 @@ class StepOptions(TypedDict, total=False):
     ordered: bool
     executor: Executor
     idempotent: bool
+    timeout: float | None
     mode: Mode | None
     on_error: OnError
     max_failures: int | float | None
@@ -160,6 +161,8 @@ def step(  # noqa: D417  # its arguments are those of the overloads
             function runs in asyncio tasks, and takes no other.
         idempotent: True: a call may be made again (with the same item, up to 3 times in all) if its worker process
             dies; with `executor="process"`.
+        timeout: Seconds that a call may take; then it is ended, and fails with `TimeoutError`. For async functions, and
+            with `executor="process"`: nothing can end any other call.
         mode: "each": streams reach the step in a call per item; "all": in one call, lazily or collected. Another use
             is an error. Default: as the step is used, and where steps are wired by name or joined with `|`, the hints.
         on_error: "raise": a failure stops the run. "skip": the item that failed is left out, counted in the report, and

@@ -305,6 +305,11 @@ class Trace:
         if options.checkpoint:
             self._check_checkpoint(kind, callee, options, inputs)
         self._check_limit(kind, callee, options, reads)
+        if options.timeout is not None and (kind not in ("map", "filter", "value") or (kind == "value" and reads)):
+            raise WiringError(
+                f"{callee}: timeout={options.timeout} works for map and filter, and for one call that reads no stream, "
+                f"got {_use(kind)}; put what takes long into a step that is called per item (called at {self.here()})"
+            )
         gives: Literal["value", "stream"] = "value" if kind == "value" or kind in RESOURCES else "stream"
         draft = Draft(
             self.unique(callee.name),

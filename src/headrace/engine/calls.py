@@ -299,8 +299,10 @@ class Calls:
         return lambda *values: run(program, dict(zip(parameters, values, strict=True)), in_task, checkpoints)
 
     def _function(self, node: Node) -> Callable[..., Any]:
-        """The step's function, or if resources are entered for each of its calls: one that does that."""
+        """The step's function; or one that also ends its calls in time, and enters resources for each."""
         function = self.program.functions[node.id]
+        if node.timeout is not None and node.executor == "async":  # the workers see to it in processes
+            function = self.driver.in_time(function, str(node), node.timeout)
         if all(self.blame.nodes[edge.source].kind != "item_resource" for edge in node.value_edges):
             return function
         many = node.kind in ("source", "transform", "flat_map")

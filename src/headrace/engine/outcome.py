@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-__all__ = ["END", "Ended", "Failed", "Failures", "Outcome", "Stopped", "Value", "capture", "travelling"]
+__all__ = ["END", "Ended", "Failed", "Failures", "Outcome", "Stopped", "Value", "capture", "late", "travelling"]
 
 
 class Stopped(BaseException):
@@ -54,6 +54,11 @@ class Ended(msgspec.Struct, frozen=True):
 
 END = Ended()
 Outcome = Value | Failed | Ended
+
+
+def late(step: str, seconds: float) -> TimeoutError:
+    """What a call of `step` fails with that was ended because it took longer."""
+    return TimeoutError(f"{step}: must give a result within timeout={seconds} seconds, got none; the call was ended")
 
 
 def travelling(error: BaseException) -> BaseException:

@@ -218,6 +218,10 @@ class Driver(Protocol):
         """So many more messages will come without anything else happening first."""
         ...
 
+    def in_time(self, function: Callable[..., Any], step: str, seconds: float) -> Callable[..., Any]:
+        """An async function that ends a call of `function` that takes longer."""
+        ...
+
     def inner(
         self, program: Program, arguments: Mapping[str, Any], in_task: bool, checkpoints: Checkpoints | None
     ) -> Any:

@@ -188,6 +188,7 @@ def _node(draft: Draft, level: int, limits: Mapping[Limit, NodeLimit]) -> Node:
         stage=None,
         inner=None if draft.inner is None else draft.inner.dag,
         idempotent=draft.options.idempotent,
+        timeout=draft.options.timeout,
         checkpoint=draft.options.checkpoint,
         version=draft.options.version,
         unkeyed=draft.options.unkeyed,

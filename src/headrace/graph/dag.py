@@ -133,8 +133,10 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     parameter has none). A node with an `inner` DAG has no function: it runs that DAG for each item, whose parameters
     it gives its inputs, in order. `on_error` says what a failure does: it stops the run, its item is left out, or it
     goes to the failures of the step as an item; a run whose step has more than `max_failures` (a number, or a fraction
-    of its items) is stopped all the same. A runner that has a store keeps the results of a node with `checkpoint`; they
-    are those of `version`, or of its function's code, and of all arguments but those of the parameters `unkeyed`.
+    of its items) is stopped all the same. A call that takes longer than `timeout` seconds is ended, and fails. A runner
+    that has a store keeps the results of a node with `checkpoint`; they are those of `version`, or of its function's
+    code, and of all arguments but those of the parameters `unkeyed`. A call of an `idempotent` node may be made again
+    whose worker process died.
 
     >>> from headrace import step
     >>> node = step("double", fn=lambda number: number * 2).dag.node("double/double")
@@ -160,6 +162,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     max_failures: int | float | None = None
     inner: Dag | None = None
     idempotent: bool = False
+    timeout: float | None = None
     checkpoint: bool = False
     version: str | None = None
     unkeyed: tuple[str, ...] = ()

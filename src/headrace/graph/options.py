@@ -8,7 +8,7 @@ import msgspec
 
 from headrace.errors import OptionError
 from headrace.graph.limit import Limit
-from headrace.graph.values import is_count, shown
+from headrace.graph.values import is_count, is_duration, shown
 
 __all__ = ["Executor", "Mode", "OnError", "Options"]
 
@@ -24,11 +24,11 @@ class Options(msgspec.Struct, frozen=True):
 
     `max_in_flight` is in items: how far the step may be ahead of its consumer. `concurrency` is in calls at
     once (default: `max_in_flight`). `ordered` keeps the results of calls that overlap in input order. `idempotent`
-    says that a call may be made again whose worker process died. `mode` is how a stream must reach the step: "each" in
-    a call per item, "all" in one call; None leaves it to the use and the hints. `max_failures` is how
-    many failures may be: a number of items, or a fraction of them. `checkpoint` has results kept, as those of `version`
-    (default: as the function's code says) and whatever the arguments of the parameters `unkeyed` are. `limit` is
-    what says when calls may begin.
+    says that a call may be made again whose worker process died. `timeout` is in seconds, for each call. `mode` is how
+    a stream must reach the step: "each" in a call per item, "all" in one call; None leaves it to the use and the hints.
+    `max_failures` is how many failures may be: a number of items, or a fraction of them. `checkpoint` has results kept,
+    as those of `version` (default: as the function's code says) and whatever the arguments of the parameters `unkeyed`
+    are. `limit` is what says when calls may begin.
     """
 
     max_in_flight: int = 1
@@ -36,6 +36,7 @@ class Options(msgspec.Struct, frozen=True):
     ordered: bool = True
     executor: Executor | Literal["async"] = "inline"
     idempotent: bool = False
+    timeout: float | None = None
     mode: Mode | None = None
     on_error: OnError | Literal["catch"] = "raise"
     max_failures: int | float | None = None
@@ -105,11 +106,22 @@ class Options(msgspec.Struct, frozen=True):
                 f"{owner}: idempotent=True says that a call may be made again whose worker process died, got "
                 f"executor='{self.executor}'; add executor='process', or leave it out"
             )
+        if self.timeout is not None:
+            self._check_timeout(owner)
         self._check_checkpoint(owner)
         if not self.ordered and self.executor == "inline":
             raise OptionError(
                 f"{owner}: ordered=False needs calls that overlap, got executor='inline'; add executor='thread', "
                 "or make it async"
+            )
+
+    def _check_timeout(self, owner: str) -> None:
+        if not is_duration(self.timeout):
+            raise OptionError(f"{owner}: timeout must be seconds, more than 0, got {shown(self.timeout)}")
+        if self.executor in ("inline", "thread"):
+            raise OptionError(
+                f"{owner}: timeout={self.timeout} needs calls that can be ended, got a plain function with "
+                f"executor='{self.executor}', which nothing can end; add executor='process', or make it async"
             )
 
     def _check_checkpoint(self, owner: str) -> None:

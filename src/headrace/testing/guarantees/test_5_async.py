@@ -558,3 +558,45 @@ def test_1_5_early_stop_of_a_thread_does_not_break_what_is_being_read_for_it(run
 
     for _ in range(60):
         assert run_pipeline(source | same | one, 5) == [0]
+
+
+@pytest.mark.parametrize("bound", [1, 3])
+def test_5_8_async_call_that_takes_too_long_is_cancelled(run_pipeline: Run, bound: int) -> None:
+    cancelled: list[int] = []
+
+    @step(max_in_flight=bound, timeout=0.01, on_error="skip")
+    async def work(number: int) -> int:
+        try:
+            if number in (2, 3):
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(number)
+            raise
+        return number
+
+    assert run_pipeline(numbers_async | work, 6) == [0, 1, 4, 5]
+    assert cancelled == [2, 3]
+    with pytest.raises(
+        TimeoutError, match=r"^step 'work' .* within timeout=0.01 seconds, got none; the call was ended"
+    ):
+        run_pipeline(numbers_async | work.options(on_error="raise"), 6)
+
+
+def test_5_8_async_call_that_is_made_once_is_cancelled_too(run_pipeline: Run) -> None:
+    @step(timeout=0.01)
+    async def once(number: int) -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError, match=r"within timeout=0\.01 seconds"):
+        run_pipeline(once, 1)
+
+
+def test_5_8_other_time_outs_stay_as_they_are(run_pipeline: Run) -> None:
+    @step(timeout=60.0)
+    async def fails(number: int) -> None:
+        async with asyncio.timeout(0.0):
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError) as caught:
+        run_pipeline(numbers_async | fails, 1)
+    assert str(caught.value) == ""

@@ -454,6 +454,21 @@ def test_9_5_worker_that_exits_is_reported(run_pipeline: Run) -> None:
         run_pipeline(numbers | work, 9)
 
 
+class Fatal:
+    """Whoever unpickles it dies."""
+
+    def __reduce__(self) -> Any:
+        return os._exit, (4,)
+
+    def __call__(self, number: int) -> int:
+        return number
+
+
+def test_9_5_function_that_ends_every_worker_is_given_up(run_pipeline: Run) -> None:
+    with pytest.raises(WorkerError, match="got 3 worker processes that died, the last one ended with exit code 4"):
+        run_pipeline(numbers | in_process(Fatal(), name="work", max_in_flight=2, idempotent=True), 3)
+
+
 @unix
 @pytest.mark.parametrize("bound", [1, 30])
 def test_9_5_lost_call_of_an_idempotent_step_is_made_again_and_no_other(
@@ -689,3 +704,41 @@ def test_9_1_missing_extra_is_named(run_pipeline: Run, monkeypatch: pytest.Monke
         monkeypatch.delitem(sys.modules, f"headrace.drivers.{name}", raising=False)
     with pytest.raises(WorkerError, match=r"needs 'cloudpickle', which is not installed; pip install 'headrace\[proc"):
         run_pipeline(numbers | doubled, 3)
+
+
+# -- calls that take too long ------------------------------------------------------------------------------
+
+
+def test_9_8_call_that_takes_too_long_is_ended(run_pipeline: Run, calls: Calls) -> None:
+    def work(number: int) -> int:
+        if number == 3:
+            calls.add(os.getpid())
+            forever()
+        return number
+
+    line = numbers | in_process(work, max_in_flight=4, timeout=0.2)
+    with pytest.raises(TimeoutError) as caught:
+        run_pipeline(line, 9)
+    where = line.dag.node("numbers_to_work/work").where
+    assert str(caught.value) == (
+        f"step 'work' ({where}): must give a result within timeout=0.2 seconds, got none; the call was ended"
+    )
+    assert caught.value.__notes__[0].endswith(" failed at item 4; path numbers_to_work/work")
+    if forks:
+        assert not [pid for pid in calls.all if is_alive(pid)]
+
+
+def test_9_8_other_calls_go_on(run_pipeline: Run) -> None:
+    work = in_process(
+        lambda number: forever() if number in (3, 4) else number,
+        name="work",
+        max_in_flight=8,
+        timeout=0.2,
+        on_error="skip",
+    )
+    assert run_pipeline(numbers | work, 20) == [number for number in range(20) if number not in (3, 4)]
+
+
+def test_9_8_call_that_is_made_once_is_ended_too(run_pipeline: Run) -> None:
+    with pytest.raises(TimeoutError, match=r"within timeout=0\.1 seconds"):
+        run_pipeline(in_process(lambda number: forever(), name="once", timeout=0.1), 1)
