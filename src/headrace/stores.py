@@ -17,7 +17,7 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -107,20 +107,18 @@ class SqliteStore:
     def begin(self, pipeline: str) -> None:
         """A run begins. Raises: CheckpointError: the file cannot be used, or another run is using it."""
         _check_folder(self.path)
-        with _telling(self.path):
+        with _telling(self.path), ExitStack() as opened:
             lock = _locked(self.path)
             if lock is None:
                 raise CheckpointError(
                     f"checkpoint '{self.path}': is for one run at a time, got a second one; wait for the first, or "
                     "give each a file of its own"
                 )
-            self.lock = lock
-            try:
-                self.file = _opened(self.path)
-                self._begin(pipeline)
-            except BaseException:
-                lock.close()
-                raise
+            opened.callback(lock.close)
+            self.file = _opened(self.path)
+            opened.callback(self.file.close)
+            self._begin(pipeline)
+            self.opened = opened.pop_all()  # until the end
 
     def _begin(self, pipeline: str) -> None:
         command = None if self.command is None else msgspec.json.encode(self.command).decode()
@@ -139,8 +137,8 @@ class SqliteStore:
         with _telling(self.path):
             found = self.file.execute(
                 f"SELECT count(*) FROM results WHERE step = ? AND run < {self.run}", (self._number(step),)
-            ).fetchone()
-        count: int = found[0]
+            )
+            count: int = found.fetchone()[0]
         return count
 
     def get(self, step: str, key: bytes) -> bytes | None:
@@ -181,16 +179,13 @@ class SqliteStore:
 
     def end(self, failure: BaseException | None) -> None:
         """The run is over: everything is written, and the file is closed."""
-        try:
+        text = None if failure is None else f"{type(failure).__name__}: {failure}"
+        with _telling(self.path), self.opened:
             self.flush()
-            with _telling(self.path):
-                self.file.execute(
-                    "UPDATE runs SET state = ?, failure = ?, ended = ? WHERE run = ?",
-                    (_state(failure), failure and f"{type(failure).__name__}: {failure}", _now(), self.run),
-                )
-        finally:
-            self.file.close()
-            self.lock.close()
+            self.file.execute(
+                "UPDATE runs SET state = ?, failure = ?, ended = ? WHERE run = ?",
+                (_state(failure), text, _now(), self.run),
+            )
 
     def _number(self, step: str) -> int:
         number = self.numbers.get(step)

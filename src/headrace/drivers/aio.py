@@ -284,8 +284,12 @@ class AsyncHub(Hub):
     def give_way(self) -> bool:
         """Let everyone else go on who can, in the loop too, and come back without waiting."""
         if self.expected:
-            self.near_loop.mail.turn()
+            self.turn()
         return super().give_way()
+
+    def turn(self) -> None:
+        """Let the loop go on for a moment; whoever calls goes on next in the run."""
+        self.near_loop.mail.turn()
 
     def interrupt(self, error: BaseException) -> None:
         """The caller wants no more: stop the run, from the root."""

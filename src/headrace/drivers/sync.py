@@ -276,6 +276,9 @@ class Hub:
         self._back(me)
         return True
 
+    def turn(self) -> None:
+        """If the run is in an event loop, let that go on for a moment; whoever calls goes on next in the run."""
+
     def timer(self, when: float, call: Callable[[], object]) -> Timer:
         """Have `call` called in the run's own thread when it is `when` on the clock, unless it is cancelled before."""
         return self.timers.add(when, call)

@@ -38,8 +38,8 @@ __all__ = ["Checkpoints", "Kept"]
 MISSING: Any = object()
 NOTES = ""  # what is kept under this name is not a step's: of each step, the version and arguments of its last run
 FIX = "make it a dataclass, or ask for pickle: Checkpoint(..., pickle=True)"
-
 LATEST = 0.1  # seconds until what calls gave is written that overlap
+AT_A_TIME = 100  # results that are read back before an event loop gets its turn
 
 log = logging.getLogger("headrace")
 
@@ -60,7 +60,7 @@ class Checkpoints:
     def __init__(self, store: CheckpointStore, *, pickled: bool) -> None:
         self.store = store
         self.pickled = pickled
-        self.lock = threading.Lock()
+        self.asking = _Asking(store)
         self.steps: dict[str, _Step] = {}  # by the node's id
         self.outermost = True
         self.resources: Collection[str] = ()  # parameters of an inner run that are given the resources of another
@@ -74,8 +74,8 @@ class Checkpoints:
 
     def of(self, node: Node, program: Program, arguments: Mapping[str, Any]) -> Kept:
         """The results of one node. `arguments` are those that each of its calls is given beside the item."""
-        digests = {name: digest(self._argument(node, name, value)) for name, value in arguments.items()}
-        with self.lock:
+        digests = {name: digest(name.encode(), self._argument(node, name, value)) for name, value in arguments.items()}
+        with self.asking:
             step = self.steps.get(node.id)
             if step is None:
                 fixed = digests if self.outermost and node.kind != "value" else {}
@@ -84,22 +84,22 @@ class Checkpoints:
 
     def get(self, step: str, key: bytes) -> bytes | None:
         """What an earlier run kept."""
-        with self.lock:
+        with self.asking:
             return self.store.get(step, key)
 
     def put(self, step: str, key: bytes, value: bytes) -> None:
         """Keep a result."""
-        with self.lock:
+        with self.asking:
             self.store.put(step, key, value)
 
     def flush(self) -> None:
         """Have everything written."""
-        with self.lock:
+        with self.asking:
             self.store.flush()
 
     def end(self, failure: BaseException | None) -> None:
         """The run is over, well or with that failure: everything is kept."""
-        with self.lock:
+        with self.asking:
             self.store.end(failure)
 
     def _argument(self, node: Node, name: str, value: Any) -> bytes:
@@ -133,6 +133,23 @@ class Checkpoints:
             self.store.put(NOTES, node.id.encode(), msgspec.msgpack.encode(note))
 
 
+class _Asking:
+    """Within it, the store is asked, by one thread at a time. What it raises is no failure of a step: told apart."""
+
+    def __init__(self, store: CheckpointStore) -> None:
+        self.store = store
+        self.lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self.lock.release()
+        if isinstance(error, Exception) and not isinstance(error, CheckpointError):
+            problem = f"the store failed, {type(error).__name__}: {error}; mend it"
+            raise CheckpointError(f"checkpoint in {shown(self.store)}: {problem}") from error
+
+
 class _Step:
     """One step in one run: the name of its results, how many there are, and the calls that have begun, by key."""
 
@@ -148,14 +165,15 @@ class _Step:
 class Kept:
     """The results of one node's calls."""
 
-    __slots__ = ("arguments", "by_item", "checkpoints", "node", "step")
+    __slots__ = ("by_item", "call", "checkpoints", "node", "step")
 
     def __init__(self, checkpoints: Checkpoints, node: Node, step: _Step, arguments: bytes) -> None:
         self.checkpoints = checkpoints
         self.node = node
         self.step = step
-        self.arguments = arguments
-        self.by_item = any(edge.delivery in ("item", "unpacked") for edge in node.stream_edges)
+        items = [edge.parameter for edge in node.stream_edges if edge.delivery != "trigger"]
+        self.by_item = bool(items)
+        self.call = digest(arguments, *(name.encode() for name in items))
 
     def key(self, item: Any) -> bytes:
         """What the result of the next call with that item is kept under. To be asked for once for each call.
@@ -168,7 +186,7 @@ class Kept:
             raise CheckpointError(
                 f"{self.node}: keeps results by its items, which must be data, got {shown(item)} ({error}); {FIX}"
             ) from None
-        key = digest(self.arguments, what)
+        key = digest(self.call, what)
         begun = self.step.begun
         number = begun[key] = begun.get(key, 0) + 1
         return key if number == 1 else key + number.to_bytes(8, "big")
@@ -272,6 +290,7 @@ class _Pool:
         self.pool = pool
         self.kept = kept
         self.driver = driver
+        self.read_back = 0
         self.timer: Timer | None = None
 
     def submit(self, call: Callable[[Any], Any], item: Any, done: Callable[[Value | Failed], None]) -> None:
@@ -280,8 +299,11 @@ class _Pool:
         found = capture(self.kept.find, begun.value) if isinstance(begun, Value) else begun
         if isinstance(begun, Value) and isinstance(found, Value) and found.value is MISSING:
             self.pool.submit(call, item, partial(self._ended, begun.value, done))
-        else:
-            done(found)
+            return
+        self.read_back += 1
+        if self.read_back % AT_A_TIME == 0:
+            self.driver.turn()
+        done(found)
 
     def _ended(self, key: bytes, done: Callable[[Value | Failed], None], outcome: Value | Failed) -> None:
         if isinstance(outcome, Value):
@@ -292,4 +314,7 @@ class _Pool:
 
     def _flush(self) -> None:
         self.timer = None
-        self.kept.checkpoints.flush()
+        try:
+            self.kept.checkpoints.flush()
+        except CheckpointError:  # the next result is told, or the end of the run
+            pass

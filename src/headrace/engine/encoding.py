@@ -190,7 +190,10 @@ class Codec:
             raise Unencodable(str(error)) from None
         if not self.pickled:
             raise Pickled("it was pickled, which is not allowed")
-        return pickle.loads(rest)
+        try:
+            return pickle.loads(rest)
+        except Exception as error:  # whatever the user's own class raises
+            raise Unencodable(f"pickle: {error}") from None
 
     def encode_all(self, parts: Sequence[bytes]) -> bytes:
         """The bytes for the results of one call, each as it was written."""

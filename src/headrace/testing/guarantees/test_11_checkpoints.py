@@ -170,6 +170,28 @@ def test_11_1_any_runner_goes_on_for_another(store: Path) -> None:
     assert sorted(calls.made) == [0, 1, 2, 3, 4]
 
 
+def test_11_1_event_loop_goes_on_while_results_are_read_back(store: Path) -> None:
+    calls = Calls()
+    body = line("map", calls.square_later, max_in_flight=3)
+    turns: list[None] = []
+
+    async def main(count: int) -> Any:
+        async def others() -> None:
+            while True:
+                await asyncio.sleep(0)
+                turns.append(None)
+
+        other = asyncio.create_task(others())
+        await AsyncRunner(checkpoint=store).execute(body, count)
+        other.cancel()
+
+    asyncio.run(main(1000))
+    turns.clear()
+    asyncio.run(main(1000))
+    assert len(calls.made) == 1000
+    assert len(turns) > 5
+
+
 def test_11_1_without_a_checkpoint_every_call_is_made(store: Path) -> None:
     calls = Calls()
     body = line("map", calls.square)
@@ -355,6 +377,30 @@ def test_11_1_arguments_that_come_with_the_outer_item_are_no_change(
 
 
 # -- 11.2: items ---------------------------------------------------------------------------------------------
+
+
+def test_11_2_arguments_are_those_of_their_parameters(run_kept: RunKept, store: Path) -> None:
+    def minus(left: int, right: int = 0, more: int = 0) -> int:
+        return left - right + more
+
+    kept = step("minus", fn=minus, checkpoint=True)
+
+    def crawl(of_item: Any) -> Any:
+        @pipeline
+        def inner(number: int) -> int:
+            return of_item(number)  # type: ignore[no-any-return]
+
+        @pipeline
+        def body(count: int) -> Stream[int]:
+            return numbers(count).map(inner)
+
+        return body
+
+    assert run_kept(store, crawl(lambda number: kept(number, right=1)), 2) == [-1, 0]
+    assert run_kept(store, crawl(lambda number: kept(number, more=1)), 2) == [1, 2]
+    assert run_kept(store, crawl(lambda number: kept(1, number)), 2) == [1, 0]
+    assert run_kept(store, crawl(lambda number: kept(number, 1)), 2) == [-1, 0]
+    assert [sum(each.read for each in entry.steps) for entry in runs_in(store)] == [0, 0, 0, 2]
 
 
 @pytest.mark.parametrize(
@@ -1035,6 +1081,20 @@ def test_11_5_what_others_wrote_into_the_file_is_not_unpickled(store: Path) -> N
     assert Bomb.set_off == []
 
 
+def test_11_5_pickle_that_cannot_be_read_any_more_is_said(store: Path) -> None:
+    @step(checkpoint=True)
+    def bomb(number: int) -> Any:
+        return Bomb()
+
+    runner = SyncRunner(checkpoint=Checkpoint(store, pickle=True))
+    runner.execute(numbers | bomb, 1)
+    with sqlite3.connect(store) as file:
+        file.execute("UPDATE results SET value = ? WHERE step > 1", (b"\2not a pickle",))
+    file.close()
+    with pytest.raises(CheckpointError, match="a result that was kept cannot be read: pickle: "):
+        runner.execute(numbers | bomb, 1)
+
+
 # -- 11.6: ends ----------------------------------------------------------------------------------------------
 
 
@@ -1270,9 +1330,13 @@ def test_11_7_failing_store_fails_the_run_and_hides_no_failure(run_kept: RunKept
         def end(self, failure: BaseException | None) -> None:
             raise LookupError("gone")
 
-    with pytest.raises(OSError, match="full") as caught:
-        run_kept(Checkpoint(Full()), numbers | step("kept", fn=after, checkpoint=True), 1)
-    assert caught.value.__notes__[-1] == "headrace: then LookupError: gone"
+    kept = step("kept", fn=after, checkpoint=True, on_error="skip")  # which is about failures of the step
+    with pytest.raises(CheckpointError) as caught:
+        run_kept(Checkpoint(Full()), numbers | kept, 1)
+    failed = f"checkpoint in <{Full.__qualname__}>: the store failed, "
+    assert str(caught.value) == f"{failed}OSError: full; mend it"
+    assert isinstance(caught.value.__cause__, OSError)
+    assert caught.value.__notes__[-1] == f"headrace: then CheckpointError: {failed}LookupError: gone; mend it"
 
 
 def test_11_7_checkpoint_without_a_step_that_keeps_anything_is_said(
