@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
+import os
 import pickle
 import signal
+import threading
 from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
@@ -45,6 +48,7 @@ def work(connection: Connection, *inherited: Connection) -> None:
     for end in inherited:
         end.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run is interrupted, and stops its workers
+    threading.Thread(target=_end_with_parent, name="headrace watch", daemon=True).start()
     functions: dict[int, Callable[[Any], Any]] = {}
     with contextlib.suppress(EOFError, OSError), connection:
         connection.send_bytes(READY)
@@ -58,6 +62,14 @@ def work(connection: Connection, *inherited: Connection) -> None:
                 connection.send_bytes(READY)  # from here on, time counts
             for item in order.items:
                 connection.send_bytes(_reply(order.step, functions[order.number], item))
+
+
+def _end_with_parent() -> None:
+    """End at once when the process that started this one is gone, also in the middle of a call."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _function(step: str, data: bytes) -> Callable[[Any], Any]:

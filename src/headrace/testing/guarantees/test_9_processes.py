@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import importlib.util
 import multiprocessing
 import os
 import signal
@@ -75,6 +76,17 @@ class Calls:
 @pytest.fixture
 def calls(tmp_path: Path) -> Calls:
     return Calls(tmp_path / "calls")
+
+
+def run_script(text: str, folder: Path, method: str) -> subprocess.CompletedProcess[str]:
+    """What a script prints until it, and every process that it has started, are gone."""
+    script = folder / "script.py"
+    script.write_text(text)
+    environment = {**os.environ, "HEADRACE_START_METHOD": method, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return subprocess.run([sys.executable, script], env=environment, text=True, capture_output=True, check=False)
+
+
+each_method = pytest.mark.parametrize("method", [m for m in ("fork", "spawn") if forks or m == "spawn"])
 
 
 def in_process(function: Callable[..., Any], **options: Any) -> Any:
@@ -230,26 +242,71 @@ def test_9_5_lost_call_that_is_made_once_is_made_again(run_pipeline: Run, calls:
     assert " failed; path dies/dies" in caught.value.__notes__[0]
 
 
+@each_method
+def test_9_1_function_of_a_file_that_cannot_be_imported_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setenv("HEADRACE_START_METHOD", method)
+    (tmp_path / "some_file.py").write_text(
+        "class Pair(tuple): pass\n"
+        "def with_next(number): return Pair((number, number + 1))\n"
+        "def work(number): return with_next(number)\n"
+    )
+    spec = importlib.util.spec_from_file_location("some_file", tmp_path / "some_file.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "some_file", module)
+    spec.loader.exec_module(module)
+    results = (numbers | in_process(module.work)).run(2)
+    assert results == [(0, 1), (1, 2)]
+    assert {type(result) for result in results} == {module.Pair}
+
+
+def test_9_1_function_of_a_module_is_imported_and_not_copied(run_pipeline: Run) -> None:
+    Heavy.packed = 0
+    assert run_pipeline(numbers | uses_heavy, 3) == [0, 1, 2]
+    assert Heavy.packed == 0
+
+
 class Heavy:
-    """Counts how often it is packed."""
+    """Counts how often it is packed here, and notes each process that unpacks it."""
 
     packed = 0
 
+    def __init__(self, calls: Calls | None = None) -> None:
+        self.calls = calls
+
     def __reduce__(self) -> Any:
         Heavy.packed += 1
-        return Heavy, ()
+        return unpacked, (self.calls,)
 
 
-def test_9_1_what_every_call_is_given_goes_to_each_worker_once(run_pipeline: Run) -> None:
+def unpacked(calls: Calls) -> Heavy:
+    calls.add(os.getpid())
+    return Heavy(calls)
+
+
+heavy = Heavy()
+
+
+@step(executor="process")
+def uses_heavy(number: int) -> int:
+    assert heavy
+    return number
+
+
+def test_9_1_what_every_call_is_given_goes_to_each_worker_once(run_pipeline: Run, calls: Calls) -> None:
     work = in_process(lambda number, heavy: number, name="work", max_in_flight=4)
 
     @pipeline
     def line() -> list[int]:
-        return stream(range(50)).map(work, Heavy()).collect()
+        return stream(range(50)).map(work, Heavy(calls)).collect()
 
     Heavy.packed = 0
     assert run_pipeline(line) == list(range(50))
     assert Heavy.packed == 1
+    assert 1 <= len(calls.all) == len(set(calls.all)) <= 2
 
 
 SCRIPT = """
@@ -291,10 +348,7 @@ except Odd as error:
 
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_9_2_functions_and_classes_of_the_main_script_work_and_it_is_not_run_again(tmp_path: Path, method: str) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    environment = {**os.environ, "HEADRACE_START_METHOD": method, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run([sys.executable, script], env=environment, text=True, capture_output=True, check=False)
+    done = run_script(SCRIPT, tmp_path, method)
     assert (done.stderr, done.stdout) == ("", "[Point(x=2), Point(x=3)]\n[20, 40]\nPoint(x=3)\n")
 
 
@@ -410,6 +464,22 @@ def test_9_4_original_exception_reaches_the_caller(run_pipeline: Run) -> None:
     assert "headrace/" not in remote.replace("headrace/testing", "")
     assert note.startswith("headrace: step 'refuse' (")
     assert note.endswith(" failed at item 3; path numbers_to_refuse/refuse")
+
+
+class Reduced(Exception):
+    def __reduce__(self) -> Any:
+        return Reduced, self.args
+
+
+def test_9_4_notes_are_kept_whatever_the_exception_is_pickled_as(run_pipeline: Run) -> None:
+    def work(number: int) -> None:
+        error = Reduced(number)
+        error.add_note("mine")
+        raise error
+
+    with pytest.raises(Reduced) as caught:
+        run_pipeline(numbers | in_process(work), 1)
+    assert caught.value.__notes__[0] == "mine"
 
 
 def test_9_4_failure_comes_behind_what_was_made_before() -> None:
@@ -614,6 +684,42 @@ def test_9_6_cancelled_arun_ends_running_calls_and_workers(pipes: Pipes, calls: 
     asyncio.run(main())
     assert calls.all
     assert not [pid for pid in calls.all if is_alive(pid)]
+
+
+SUSPENDED = """
+from headrace import step
+@step
+def numbers():
+    yield from range(100)
+items = (numbers | step("same", fn=lambda number: number, executor="process", max_in_flight=8)).iter()
+print(next(items))
+"""
+
+
+@each_method
+def test_9_6_run_that_was_left_suspended_does_not_hold_up_the_end_of_python(tmp_path: Path, method: str) -> None:
+    assert run_script(SUSPENDED, tmp_path, method).stdout == "0\n"
+
+
+KILLED = """
+import os, signal, threading
+from headrace import step
+@step
+def numbers():
+    yield from range(100)
+def work(number):
+    if number:
+        threading.Event().wait()
+    return number
+for _ in (numbers | step("work", fn=work, executor="process", max_in_flight=8)).iter():
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@unix
+@each_method
+def test_9_6_workers_end_when_the_process_that_started_them_is_killed(tmp_path: Path, method: str) -> None:
+    assert run_script(KILLED, tmp_path, method).returncode == -signal.SIGKILL
 
 
 def test_9_6_infinite_source_can_be_left(run_pipeline: Run) -> None:
