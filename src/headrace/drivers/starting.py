@@ -57,11 +57,13 @@ def start(main: Callable[..., None], method: str, name: str) -> tuple[Any, Conne
     context: Any = multiprocessing.get_context(method)
     forks = method == "fork"
     with _starting:
+        if _at_exit:
+            raise WorkerError("Python is at its end, where no process can be started")
         here, there = context.Pipe()
         process = context.Process(target=main, args=(there, *([here] if forks else [])), name=name)
         with there, nullcontext() if forks else _without_main():
             process.start()
-    _running.add(process)
+        _running.add(process)
     return process, here
 
 
@@ -83,6 +85,7 @@ def ending(process: Any) -> str:
 
 _starting = threading.Lock()  # one at a time: what is forked meanwhile would inherit both ends of a connection
 _running: weakref.WeakSet[Any] = weakref.WeakSet()
+_at_exit = False
 
 
 def _forked() -> None:
@@ -97,9 +100,12 @@ if hasattr(os, "register_at_fork"):
 
 @atexit.register
 def _end_all() -> None:
-    """A run that was left suspended keeps no process alive: multiprocessing would wait for it."""
-    for process in list(_running):
-        process.kill()
+    """A run that was left suspended keeps no process alive, and starts none: multiprocessing would wait for it."""
+    global _at_exit
+    with _starting:
+        _at_exit = True
+        for process in list(_running):
+            process.kill()
 
 
 class _Main(ModuleType):
