@@ -1,4 +1,4 @@
-"""Every routine job: `nox -s` with demo, tests, properties, kills, corpus, types, lint or bench."""
+"""Every routine job: `nox -s` with demo, tests, properties, kills, corpus, types, lint, docs or bench."""
 
 import nox
 
@@ -68,6 +68,13 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("lint-imports", env={"PYTHONPATH": "src"})
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation site in site/; a warning is an error."""
+    session.install(".[testing]", *group("docs"))
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--fresh-env", "-q", "docs", "site")
 
 
 @nox.session

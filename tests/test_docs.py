@@ -6,12 +6,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import headrace.testing
+import pytest_headrace
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCS = sorted((ROOT / "docs").glob("**/*.md"))
+DOCS = sorted((ROOT / "docs").glob("*.md"))  # those in folders are generated
 STRICT = "[pytest]\naddopts = -p pytest_headrace\nfilterwarnings = error\n"
 
 
@@ -72,9 +76,24 @@ def test_every_file_that_is_linked_exists(page: Path) -> None:
     assert [target for target in targets if "://" not in target and not (page.parent / target).exists()] == []
 
 
-def test_every_page_is_linked_from_the_readme() -> None:
-    linked = {ROOT / target for target in re.findall(r"\]\(([^)#]+)", README)}
-    assert [page for page in DOCS if page not in linked] == []
+def test_every_page_and_example_is_in_the_navigation() -> None:
+    listed = {entry for page in DOCS for entry in entries(page.read_text("utf-8"))}
+    pages = {page.stem for page in DOCS} - {"index"}
+    scripts = {f"examples/{script.stem}" for script in (ROOT / "corpus").glob("*.py")}
+    assert listed == pages | scripts  # a page is a line in docs/index.md, a script one in docs/examples.md
+
+
+def entries(page: str) -> list[str]:
+    """What its tables of contents list."""
+    tables = re.findall(r"```{toctree}\n(.*?)```", page, re.DOTALL)
+    return [line for table in tables for line in table.splitlines() if line and line[0] != ":"]
+
+
+@pytest.mark.parametrize("module", [headrace, headrace.testing, pytest_headrace], ids=lambda module: module.__name__)
+def test_every_public_name_is_in_the_reference(module: ModuleType) -> None:
+    pages = "".join(page.read_text("utf-8") for page in DOCS)
+    described = re.findall(r"^\.\. (?:auto|py:)\w+:: (?:\w+\.)?(\w+)$", pages, re.MULTILINE)
+    assert [name for name in module.__all__ if name not in described] == []
 
 
 def test_every_guarantee_has_a_test() -> None:

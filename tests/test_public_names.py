@@ -1,6 +1,7 @@
 """The public names: what `headrace` exports is a promise, and each name explains itself with an example."""
 
 import inspect
+from importlib.metadata import version
 
 import pytest
 
@@ -82,3 +83,7 @@ def test_public_method_has_a_docstring(name: str) -> None:
 @pytest.mark.parametrize("name", PUBLIC)
 def test_public_name_says_that_it_comes_from_headrace(name: str) -> None:
     assert getattr(getattr(headrace, name), "__module__", "headrace").split(".")[0] in ("headrace", "types")
+
+
+def test_version_is_that_of_the_package() -> None:
+    assert headrace.__version__ == version("headrace")

@@ -30,6 +30,8 @@ from headrace.errors import (
 from headrace.graph.dag import Constant, Dag, Edge, Node, NodeLimit, Program, Stage
 from headrace.graph.limit import Limit
 
+__version__ = "0.1.0"  # of the package, too: pyproject.toml reads it here
+
 __all__ = [
     "ArgumentError",
     "AsyncItems",
