@@ -33,6 +33,7 @@ PUBLIC = [
     "OptionError",
     "Pipeline",
     "Program",
+    "Retry",
     "Run",
     "RunEnded",
     "RunError",

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import pytest
+import tenacity
 
 from headrace import (
     ArgumentError,
@@ -23,6 +24,7 @@ from headrace import (
     HintError,
     Limit,
     OptionError,
+    Retry,
     Stream,
     SyncRunner,
     WiringError,
@@ -372,7 +374,7 @@ def unordered_is_inline() -> None:
 @wrong(
     OptionError,
     "step 'get' (@get): there is no option 'retries'; the options are max_in_flight, concurrency, ordered, executor, "
-    "idempotent, timeout, mode, on_error, max_failures, checkpoint, version, unkeyed, limit",
+    "idempotent, timeout, mode, on_error, max_failures, checkpoint, version, unkeyed, limit, retry",
 )
 def option_is_unknown() -> None:
     get.options(retries=3)
@@ -380,11 +382,11 @@ def option_is_unknown() -> None:
 
 @wrong(
     OptionError,
-    "step 'fetch' (@1): there is no option 'retry'; the options are max_in_flight, concurrency, ordered, executor, "
-    "idempotent, timeout, mode, on_error, max_failures, checkpoint, version, unkeyed, limit",
+    "step 'fetch' (@1): there is no option 'tries'; the options are max_in_flight, concurrency, ordered, executor, "
+    "idempotent, timeout, mode, on_error, max_failures, checkpoint, version, unkeyed, limit, retry",
 )
 def option_of_a_decorator_is_unknown() -> None:
-    @step(retry=3)
+    @step(tries=3)
     def fetch(url: str) -> str: ...
 
 
@@ -4120,6 +4122,164 @@ def cost_is_negative() -> None:
     (urls | get.options(limit=Limit(rate="1/s", cost=lambda url: -1))).run(2)
 
 
+# -- retry ---------------------------------------------------------------------------------------------------
+
+ON = (
+    "Retry(...) (@1): on must be exception classes, or a plain function of the exception that says whether to call "
+    "again, got {}; such as on=(ConnectionError, TimeoutError)"
+)
+
+
+async def says_whether(error: Exception) -> bool: ...
+
+
+@wrong(OptionError, ON.format("<class int>"))
+def retry_on_what_is_no_exception() -> None:
+    Retry(on=int)  # type: ignore[arg-type]
+
+
+@wrong(OptionError, ON.format("('ConnectionError', 'TimeoutError')"))
+def retry_on_names() -> None:
+    Retry(on=("ConnectionError", "TimeoutError"))  # type: ignore[arg-type]
+
+
+@wrong(OptionError, ON.format("()"))
+def retry_on_nothing() -> None:
+    Retry(on=())
+
+
+@wrong(OptionError, ON.format("<class KeyboardInterrupt>"))
+def retry_on_what_stops_a_run() -> None:
+    Retry(on=KeyboardInterrupt)  # type: ignore[arg-type]
+
+
+@wrong(OptionError, ON.format("(<class ValueError>, <class SystemExit>)"))
+def retry_on_what_stops_a_run_among_others() -> None:
+    Retry(on=(ValueError, SystemExit))  # type: ignore[arg-type]
+
+
+@wrong(OptionError, ON.format("<function says_whether>"))
+def retry_on_what_an_async_function_says() -> None:
+    Retry(on=says_whether)  # type: ignore[arg-type]
+
+
+@wrong(OptionError, ON.format("TimeoutError()"))
+def retry_on_an_exception_object() -> None:
+    Retry(on=TimeoutError())  # type: ignore[arg-type]
+
+
+ATTEMPTS = (
+    "Retry(...) (@1): attempts must be a whole number of 2 or more, the first call included, got {}; or None for as "
+    "many as it takes"
+)
+
+
+@wrong(OptionError, ATTEMPTS.format(1))
+def retry_with_a_single_attempt() -> None:
+    Retry(on=TimeoutError, attempts=1)
+
+
+@wrong(OptionError, ATTEMPTS.format(True))
+def retry_with_attempts_that_are_no_number() -> None:
+    Retry(on=TimeoutError, attempts=True)
+
+
+TIMEOUT = "Retry(...) (@1): timeout must be seconds, more than 0, got {}; or None for as long as it takes"
+
+
+@wrong(OptionError, TIMEOUT.format(0))
+def retry_within_no_time() -> None:
+    Retry(on=TimeoutError, timeout=0)
+
+
+@wrong(OptionError, TIMEOUT.format("inf"))
+def retry_within_infinite_time() -> None:
+    Retry(on=TimeoutError, timeout=float("inf"))
+
+
+@wrong(OptionError, "Retry(...) (@1): wait_initial must be seconds, 0 or more, got -1")
+def retry_before_it_fails() -> None:
+    Retry(on=TimeoutError, wait_initial=-1)
+
+
+@wrong(OptionError, "Retry(...) (@1): wait_max must be seconds, 0 or more, got '5 s'")
+def retry_with_a_wait_that_is_text() -> None:
+    Retry(on=TimeoutError, wait_max="5 s")  # type: ignore[arg-type]
+
+
+@wrong(OptionError, "Retry(...) (@1): wait_jitter must be seconds, 0 or more, got inf")
+def retry_by_any_chance() -> None:
+    Retry(on=TimeoutError, wait_jitter=float("inf"))
+
+
+@wrong(OptionError, "Retry(...) (@1): wait_exp_base must be a number of 1 or more, got 0.5")
+def retry_sooner_and_sooner() -> None:
+    Retry(on=TimeoutError, wait_exp_base=0.5)
+
+
+@wrong(
+    OptionError,
+    "Retry(...) (@1): retry_after must be a plain function of the exception that gives seconds, got 30; for waits that "
+    "do not depend on it, use wait_initial=",
+)
+def retry_after_seconds() -> None:
+    Retry(on=TimeoutError, retry_after=30)  # type: ignore[arg-type]
+
+
+RETRY = (
+    "step 'get' (@get): retry must be a Retry, such as Retry(on=TimeoutError, attempts=5), or a tenacity.Retrying, got "
+)
+
+
+@wrong(OptionError, RETRY + "3")
+def retry_is_a_number() -> None:
+    get.options(retry=3)
+
+
+@wrong(OptionError, RETRY + "<class TimeoutError>")
+def retry_is_an_exception() -> None:
+    get.options(retry=TimeoutError)
+
+
+@wrong(
+    OptionError,
+    "step 'get' (@get): retry must be a tenacity object that decides without awaiting, got stop=<function wait>; give "
+    "it a plain one",
+)
+def retry_is_stopped_by_an_async_function() -> None:
+    get.options(retry=tenacity.AsyncRetrying(stop=wait))
+
+
+AGAIN = Retry(on=TimeoutError)
+
+
+@wrong(
+    WiringError,
+    "step 'words' (@words): retry works for map and filter, and for one call that reads no stream, got flat_map; let a "
+    "map step give lists, and flatten them with .flat_map(iter) (called at @1)",
+)
+def retry_of_a_flat_map() -> None:
+    urls | words.options(retry=AGAIN)
+
+
+@wrong(
+    WiringError,
+    "step 'urls' (@urls): retry works for map and filter, and for one call that reads no stream, got a generator; put "
+    "what may fail into a step that is called per item (called at @1)",
+)
+def retry_of_a_generator() -> None:
+    (urls.options(retry=AGAIN) | get).dag
+
+
+@wrong(
+    WiringError,
+    "step 'count' (@count): retry works for map and filter, and for one call that reads no stream, got one call that "
+    "reads a stream; put what may fail into a step that is called per item (called at @1)",
+)
+def retry_of_a_call_that_reads_a_stream() -> None:
+    numbers | count.options(retry=AGAIN)
+
+
 # -- the tests -----------------------------------------------------------------------------------------------
 
 
@@ -4138,3 +4298,9 @@ def test_wrong_program_is_refused_with_where_what_got_and_fix(
 def test_every_message_names_a_file_and_a_line() -> None:
     for program, _, message in PROGRAMS:
         assert re.search(r"@\w+\)|app\.py:\d", message), program.__name__
+
+
+def test_retry_without_tenacity_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headrace.graph.retry.find_spec", lambda name: None)
+    with pytest.raises(OptionError, match=r"^Retry\(...\) \(.*: needs tenacity; pip install 'headrace\[retry\]'$"):
+        Retry(on=TimeoutError)

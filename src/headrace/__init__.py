@@ -29,6 +29,7 @@ from headrace.errors import (
 )
 from headrace.graph.dag import Constant, Dag, Edge, Node, NodeLimit, Program, Stage
 from headrace.graph.limit import Limit
+from headrace.graph.retry import Retry
 
 __version__ = "0.1.0"  # of the package, too: pyproject.toml reads it here
 
@@ -58,6 +59,7 @@ __all__ = [
     "OptionError",
     "Pipeline",
     "Program",
+    "Retry",
     "Run",
     "RunEnded",
     "RunError",

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
-from headrace import Pipeline, Stream, merge, pipeline, step, stream, zip_streams
+from headrace import Pipeline, Retry, Stream, merge, pipeline, step, stream, zip_streams
 from tests.properties.cases import BUILT_IN, PER_ITEM, VALUES, Case
 from tests.properties.meter import Meter
 from tests.properties.scripts import END, ITEM_FUNCTIONS, failing, script_of
 
 __all__ = ["built"]
 
+AT_ONCE: Any = {"attempts": None, "timeout": None, "wait_initial": 1e-6, "wait_jitter": 0}
 COUNT = -1  # the pipeline's parameter, among the handles
 Handles = dict[int, Any]
 
@@ -125,6 +127,9 @@ class _Building:
             options |= {"ordered": op.ordered, "concurrency": op.concurrency}
         if op.mode == "thread":
             options["executor"] = "thread"
+        if op.hiccups:
+            function = _hiccuping(function, op.hiccups, in_task=op.mode == "async")
+            options["retry"] = Retry(on=Hiccup, **AT_ONCE)
         return step(self.case.name(index), fn=function, **options)
 
     # -- functions of one item ---------------------------------------------------------------------------------
@@ -296,6 +301,29 @@ class _Building:
                 meter.over(index)
 
         return _hinted(value, reads, AsyncIterator[Any])
+
+
+class Hiccup(Exception):
+    """A call fails that will not fail again and again."""
+
+
+def _hiccuping(function: Callable[..., Any], hiccups: int, *, in_task: bool) -> Callable[..., Any]:
+    """`function`, which fails before it has begun, but for one call in each `hiccups + 1`."""
+    calls = itertools.count(1)
+
+    def hiccup() -> None:
+        if next(calls) % (hiccups + 1):
+            raise Hiccup
+
+    def called(item: Any, *values: Any) -> Any:
+        hiccup()
+        return function(item, *values)
+
+    async def called_in_task(item: Any, *values: Any) -> Any:
+        hiccup()
+        return await function(item, *values)
+
+    return called_in_task if in_task else called
 
 
 def _put_built_in(kind: str, inputs: Sequence[Any], values: Sequence[Any]) -> Any:

@@ -17,7 +17,7 @@ class Meter:
     """Counted up in a producer when it is asked (resumed, or called), and down in a consumer that has the item.
 
     Some edges are left out: from lists that are flattened and to batches, zips, merges and collected lists, since no
-    user code is there, and to calls that overlap, since such a call has begun a moment before its first line runs.
+    user code is there, and to calls that overlap or are made again, which have begun before what is counted runs.
     """
 
     def __init__(self, case: Case) -> None:
@@ -32,7 +32,7 @@ class Meter:
     def _sees(self, index: int, reader: int) -> bool:
         op = self.case.ops[reader]
         built_in = ("batch", "zip", "merge", "collect", "failures")
-        return not (self.case.ops[index].listed or op.overlaps or op.kind in built_in)
+        return not (self.case.ops[index].listed or op.overlaps or op.hiccups or op.kind in built_in)
 
     def reset(self) -> None:
         """Before each run."""

@@ -127,7 +127,7 @@ def compiled(case: Case, meter: Meter) -> Any:
         return None
 
 
-@given(cases())
+@given(cases(hiccups=True))
 @examples(0.5)
 def test_every_runner_gives_what_plain_python_gives(case: Case) -> None:
     meter = Meter(case)
@@ -156,7 +156,7 @@ def test_inline_pipelines_have_the_same_report_under_every_runner(case: Case) ->
     assert came[0].counts == came[1].counts
 
 
-@given(cases(most=6, streams=True), st.integers(0, 6) | st.none())
+@given(cases(most=6, streams=True, hiccups=True), st.integers(0, 6) | st.none())
 @examples(0.2)
 def test_leaving_early_leaves_nothing(case: Case, items: int | None) -> None:
     meter = Meter(case)

@@ -8,11 +8,13 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, assert_type
 
 import httpx
 import msgspec
+from tenacity import Retrying, stop_after_attempt
 
 from headrace import (
     AsyncItems,
@@ -27,6 +29,7 @@ from headrace import (
     Limit,
     Node,
     Pipeline,
+    Retry,
     Run,
     RunEnded,
     RunStarted,
@@ -728,6 +731,28 @@ async def runs_by_name() -> None:
 def uses_by_name(pages: int) -> Stream[str]:
     found: Stream[str] = by_name(pages, depth=2)
     return found
+
+
+# -- retry ----------------------------------------------------------------------------------------------------
+
+
+def says_when(error: Exception) -> float | str | timedelta | datetime | None:
+    return None
+
+
+again = Retry(on=(TimeoutError, ConnectionError), attempts=5, timeout=60, retry_after=says_when)
+Retry(on=lambda error: "again" in str(error), attempts=None, timeout=None, wait_initial=1)
+assert_type(get.options(retry=again).run("/"), Page)
+assert_type(get.options(retry=Retrying(stop=stop_after_attempt(3))).run("/"), Page)
+assert_type(get.options(retry=None).run("/"), Page)
+
+
+@step(retry=Retry(on=TimeoutError), max_in_flight=4)
+async def retried(number: int) -> str:
+    return str(number)
+
+
+assert_type(retried.run(3), str)
 
 
 # -- limits ---------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from headrace import (
     Items,
     Limit,
     Pipeline,
+    Retry,
     Step,
     Stream,
     SyncRunner,
@@ -364,6 +365,10 @@ step("get", fn=get, mode="every")  # type: ignore[call-overload]  # pyright: ign
 get.options(mode=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
+Retry(on=int)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Retry(TimeoutError)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+Retry(on=TimeoutError, timeout="60 s")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+get.options(retry=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Limit(rate=100)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Limit(10)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 Limit(rate="1/s", cost=str)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -35,6 +35,7 @@ from headrace.graph.dag import RESOURCES, Kind
 from headrace.graph.draft import Draft, Given, Recording
 from headrace.graph.hints import describe, item_of, iterates, tuple_length, tuple_of
 from headrace.graph.options import Options
+from headrace.graph.stages import may_pause
 
 __all__ = ["Part", "lift", "lift_here", "lift_over", "lift_spread", "parts_of"]
 
@@ -300,7 +301,7 @@ class _Lift:
             self.items.update(zip(exits, parts_of(self.trace, made, parts), strict=True))
 
     def _run_per_item(self, program: Any, sources: list[tuple[str, Draft]], hint: Any) -> Stream[Any]:
-        waits = any(stage.executor != "inline" for stage in program.dag.stages)
+        waits = any(node.executor != "inline" or may_pause(node) for node in program.dag.nodes)
         draft = Draft(
             self.trace.unique("inner"),
             "inner",

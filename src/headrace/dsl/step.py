@@ -18,9 +18,12 @@ from headrace.graph.options import Executor, Mode, OnError, Options
 from headrace.graph.values import shown
 
 if TYPE_CHECKING:
+    from tenacity import BaseRetrying
+
     from headrace.dsl.stream import Stream
     from headrace.graph.dag import Program
     from headrace.graph.limit import Limit
+    from headrace.graph.retry import Retry
 
 __all__ = ["Step", "StepOptions", "as_step", "checked_name", "step"]
 
@@ -46,6 +49,7 @@ class StepOptions(TypedDict, total=False):
     version: str | None
     unkeyed: str | Sequence[str]
     limit: Limit | None
+    retry: Retry | BaseRetrying | None
 
 
 class NamedStepOptions(StepOptions, total=False):
@@ -176,6 +180,7 @@ def step(  # noqa: D417  # its arguments are those of the overloads
             invalidate what was kept.
         limit: A `Limit`, which may be that of other steps as well: how many calls may run at once, and how often one
             may begin.
+        retry: A `Retry`, or a ready tenacity object: after which exceptions a call is made again, and when.
 
     Raises:
         OptionError: an option has a value that it cannot have.

@@ -305,6 +305,7 @@ class Trace:
         if options.checkpoint:
             self._check_checkpoint(kind, callee, options, inputs)
         self._check_limit(kind, callee, options, reads)
+        self._check_retry(kind, callee, options, reads)
         if options.timeout is not None and (kind not in ("map", "filter", "value") or (kind == "value" and reads)):
             raise WiringError(
                 f"{callee}: timeout={options.timeout} works for map and filter, and for one call that reads no stream, "
@@ -440,6 +441,16 @@ class Trace:
                 f"{callee}: limit has cost=, which is given the item of each call, got one call; use .map, or a limit "
                 f"without cost (called at {self.here()})"
             )
+
+    def _check_retry(self, kind: Kind, callee: Callee, options: Options, reads: bool) -> None:
+        """A retry is refused where a call has taken or given something before it fails, which cannot be undone."""
+        if options.retry is None or (kind in ("map", "filter", "value") and not (kind == "value" and reads)):
+            return
+        fix = _overlap_fix(kind) if kind == "flat_map" else "put what may fail into a step that is called per item"
+        raise WiringError(
+            f"{callee}: retry works for map and filter, and for one call that reads no stream, got {_use(kind)}; {fix} "
+            f"(called at {self.here()})"
+        )
 
     def _check_colour(self, callee: Callee, inputs: tuple[Given, ...]) -> None:
         """A stream is read with `for` in a plain function, and with `async for` in an async one."""

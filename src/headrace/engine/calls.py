@@ -26,11 +26,12 @@ from headrace.engine.stopwatch import Stopwatch
 from headrace.engine.weave import SOURCE, Thread, weave
 from headrace.errors import LengthError, OptionError
 from headrace.graph.dag import RESOURCES, Constant, Edge, Node, Program
-from headrace.graph.stages import PER_ITEM, as_they_come, waits_for_limit
+from headrace.graph.stages import PER_ITEM, as_they_come, calls_are_pooled, may_pause
 from headrace.graph.values import is_count, is_duration, shown
 
 if TYPE_CHECKING:
     from headrace.engine.checkpoint import Checkpoints, Kept
+    from headrace.engine.retry import Retries
 
 __all__ = ["Calls", "per_item_run"]
 
@@ -42,7 +43,7 @@ class Calls:
     """The calls of one run. `values` is shared with the run, and has what a node needs when it is called.
 
     `policies` and `watches` have for some nodes what becomes of failures, and what takes the time of their calls;
-    `limits` has what lets their calls begin.
+    `limits` has what lets their calls begin, `retries` what makes them again.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Calls:
         policies: Mapping[str, Policy],
         watches: Mapping[str, Stopwatch],
         limits: Limits,
+        retries: Mapping[str, Retries],
         driver: Driver,
         checkpoints: Checkpoints | None,
     ) -> None:
@@ -62,6 +64,7 @@ class Calls:
         self.policies = policies
         self.watches = watches
         self.limits = limits
+        self.retries = retries
         self.driver = driver
         self.checkpoints = checkpoints
         self.tallies: dict[str, tuple[int, int]] = {}  # items into and out of steps in fused loops
@@ -79,8 +82,8 @@ class Calls:
                 pass
             return None
         kept = self.kept(node)
-        if kept is not None or node.limit is not None:
-            once = self.once(node)
+        if kept is not None or calls_are_pooled(node):
+            once = self._again(node, self.once(node))
             return (once if kept is None else kept.calling(once))(None)
         function = partial(self._function(node), *positional, **keywords)
         return function() if watch is None else watch.call(lambda _: function())(None)
@@ -126,10 +129,12 @@ class Calls:
 
     def blamed(self, error: BaseException, node: Node, number: int | None) -> BaseException:
         """`error` of that node at its `number`-th item, with a note on it, as it can travel."""
-        error = travelling(error)
-        policy = self.policies.get(node.id)
-        self.blame.step(error, node, number, policy.verdict if policy else "")
-        return error
+        travelled = travelling(error)
+        policy, retries = self.policies.get(node.id), self.retries.get(node.id)
+        attempts = retries.attempts_of(error) if retries else 1
+        more = f"; after {attempts} attempts" if attempts > 1 else ""
+        self.blame.step(travelled, node, number, more + (policy.verdict if policy else ""))
+        return travelled
 
     def _made(self, node: Node, streams: Streams) -> Iterator[Any]:
         """The iterator that the node's function gives."""
@@ -155,6 +160,8 @@ class Calls:
         """The run is over: nothing of it is kept alive."""
         for policy in self.policies.values():
             policy.forget()
+        for retries in self.retries.values():
+            retries.forget()
 
     def woven(self, nodes: Sequence[Node], items: Any, kept: Sequence[list[Any]] = ()) -> Any:
         """One generator for nodes that all see each of `items`; or, with lists for what they collect, all of it now."""
@@ -223,7 +230,7 @@ class Calls:
 
     def of_item(self, node: Node) -> Callable[[Any], Any]:
         """The step's function as a function of one item; where results are kept, it is called for new items only."""
-        kept, function = self.kept(node), self.plain_of_item(node)
+        kept, function = self.kept(node), self._again(node, self.plain_of_item(node))
         return function if kept is None else kept.calling(function)
 
     def plain_of_item(self, node: Node) -> Callable[[Any], Any]:
@@ -284,7 +291,11 @@ class Calls:
 
     def _limited(self, node: Node, call: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """`call`, which waits until it may begin, if it is made in the run's own thread and has a limit."""
-        return self.limits.here(node, call) if waits_for_limit(node) else call
+        return self.limits.here(node, call) if node.limit is not None and may_pause(node) else call
+
+    def _again(self, node: Node, call: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """`call`, which is made again where it has failed, if it is made in the run's own thread."""
+        return self.retries[node.id].calling(call) if node.id in self.retries and may_pause(node) else call
 
     def _inner(self, node: Node) -> Callable[..., Any]:
         """The inner DAG of a node as a function of its parameters."""

@@ -33,6 +33,7 @@ def _node_report(node: Node, edges: list[EdgeReport], values: Collection[str], l
         items_out=_items_out(node, edges, values, lines),
         skipped=policy.skipped if policy else 0,
         failed=policy.failed if policy else lines.blame.failed[node.id],
+        retried=lines.retries[node.id].retried if node.id in lines.retries else 0,
         seconds=_seconds(node, lines),
         highest_in_flight=max((edge.highest_in_flight for edge in edges if edge.source == node.id), default=0),
         failures=policy.hand_over() if policy else (),

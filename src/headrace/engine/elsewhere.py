@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.engine.channel import Channel
 from headrace.engine.held import Held, script_of
-from headrace.engine.outcome import Ended, Failed, Outcome, Value
+from headrace.engine.outcome import Ended, Failed, GivenUp, Outcome, Value
 from headrace.engine.policy import LEFT_OUT, Fault
 from headrace.engine.ports import (
     Answer,
@@ -58,7 +58,11 @@ class Elsewhere:
 
     def _pool(self, node: Node) -> Pool:
         pool = self.pools[node.id] = self.lines.driver.pool(node)
-        return pool if node.limit is None else self.lines.limits.pool(node, pool)
+        if node.limit is not None:
+            pool = self.lines.limits.pool(node, pool)
+        if node.id in self.lines.retries:
+            pool = self.lines.retries[node.id].pool(pool)
+        return pool
 
     def _calling(self, node: Node, channel: Channel, pool: Pool) -> Callable[[], None]:
         """The pump of a per-item step whose calls overlap."""
@@ -71,12 +75,15 @@ class Elsewhere:
             judge=partial(self._judged, node),
             ends=lambda why: self._ended(node, why, next(numbers) - 1),
         )
+        if node.id in self.lines.retries:
+            self.lines.retries[node.id].placed_in(window)
         [source] = self.lines.streams(node, None).values()
         calls: list[tuple[Calling, Callable[[Any], Any]]] = []
 
         def settle(slot: Slot, item: Any, number: int, outcome: Value | Failed) -> None:
             if isinstance(outcome, Failed):
-                window.settle(slot, Fault(outcome.error, item, number))
+                attempts = outcome.attempts if isinstance(outcome, GivenUp) else 1
+                window.settle(slot, Fault(outcome.error, item, number, attempts))
             elif node.kind == "filter":
                 window.settle(slot, Value(item) if outcome.value else None)
             else:
@@ -107,6 +114,8 @@ class Elsewhere:
 
     def _judged(self, node: Node, fault: Fault) -> Value | Failed | None:
         """What becomes of a call that failed: a value, nothing, or the failure of the stream."""
+        if node.id in self.lines.retries:
+            self.lines.retries[node.id].last = GivenUp(fault.error, fault.attempts)
         policy = self.lines.calls.policies.get(node.id)
         if policy is not None and isinstance(fault.error, Exception):
             lost = policy.lost(fault.error, fault.item, fault.number)

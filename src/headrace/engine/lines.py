@@ -7,7 +7,7 @@ not live here: room (channel.py), the loops (fuse.py, ports.py), calls (calls.py
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +24,11 @@ from headrace.engine.ports import Driver, Port, fill, tap
 from headrace.engine.stopwatch import Stopwatch
 from headrace.engine.tasked import Tasked
 from headrace.graph.dag import Edge, Node, Program, Stage
-from headrace.graph.stages import PER_ITEM, as_they_come, calls_overlap, waits_for_limit
+from headrace.graph.stages import PER_ITEM, as_they_come, calls_are_pooled, calls_overlap, may_pause
 
 if TYPE_CHECKING:
     from headrace.engine.checkpoint import Checkpoints
+    from headrace.engine.retry import Retries
 
 __all__ = ["CALLER", "Lines"]
 
@@ -66,7 +67,10 @@ class Lines:
         timed = [node.id for node in self.dag.nodes if node.kind in TIMED] if counting else []
         self.watches = {id: Stopwatch(driver.clock.now) for id in timed}
         self.limits = Limits(program.limits, driver)
-        self.calls = Calls(program, values, blame, self.policies, self.watches, self.limits, driver, checkpoints)
+        self.retries = _retries(program, self.policies, driver) if program.retries else {}
+        self.calls = Calls(
+            program, values, blame, self.policies, self.watches, self.limits, self.retries, driver, checkpoints
+        )
         self.stages: dict[str, Stage] = {stage.nodes[-1]: stage for stage in self.dag.stages}
         self.places = {end: place for place, end in enumerate(self.stages)}
         self.woven = {group[0]: [self.nodes[id] for id in group] for stage in self.dag.stages for group in stage.woven}
@@ -154,7 +158,9 @@ class Lines:
         return {node.id: self._result(node, stage, nodes)}
 
     def _result(self, node: Node, stage: Stage, nodes: list[Node]) -> Any:
-        if stage.executor == "async" and node.limit is None:
+        if calls_are_pooled(node):
+            return self._result_of_call(node)
+        if stage.executor == "async":
             return self.elsewhere.result_in_task(nodes[:-1], node)
         if stage.executor != "inline":
             return self.elsewhere.result_of_call(node)
@@ -162,6 +168,13 @@ class Lines:
             return self._collected(nodes[:-1], node.id, node.stream_edges[0])
         items = self._composed(nodes[:-1]) if len(nodes) > 1 else None
         return self.calls.value(node, self.streams(node, items))
+
+    def _result_of_call(self, node: Node) -> Any:
+        """What a step gives that is called once, as soon as it may be, and again if need be."""
+        try:
+            return self.calls.value(node, {}) if node.executor == "inline" else self.elsewhere.result_of_call(node)
+        except Exception as error:
+            raise self.calls.blamed(error, node, None)  # noqa: B904  # mostly the same
 
     def _collected(self, nodes: list[Node], target: str, edge: Edge) -> list[Any]:
         """All that a line of nodes gives; if it ends in per-item steps, straight from their loop."""
@@ -292,7 +305,7 @@ class Lines:
             stage = self.stages[self.ends[id]]
             if len(self.nodes[stage.nodes[0]].stream_edges) > 1 or stage.executor != "inline":
                 return False
-            if any(waits_for_limit(self.nodes[node]) for node in stage.nodes):
+            if any(may_pause(self.nodes[node]) for node in stage.nodes):
                 return False
             if stage.handoff == "value":
                 return True
@@ -310,7 +323,7 @@ class Lines:
         stack, seen = [edge.source], {edge.source}
         while stack:
             source = stack.pop()
-            if source in self.channels or source in self.deferred or waits_for_limit(self.nodes[source]):
+            if source in self.channels or source in self.deferred or may_pause(self.nodes[source]):
                 return True
             above = {edge.source for edge in self.nodes[source].stream_edges} - seen
             stack += above
@@ -379,6 +392,12 @@ class Lines:
             else:
                 stack += [(edge.source, above) for above in self.nodes[edge.source].stream_edges]
 
+    def stop(self) -> None:
+        """No more calls begin, and none is made again."""
+        self.limits.stop()
+        for retries in self.retries.values():
+            retries.stop()
+
     def close(self) -> None:
         """Close everything, consumers first."""
         for branch in self.branches.values():
@@ -400,6 +419,20 @@ class Lines:
             except BaseException as error:
                 self.blame.step(error, self.nodes[id])
                 self.failed(error)
+
+
+def _retries(program: Program, policies: Mapping[str, Policy], driver: Driver) -> Mapping[str, Retries]:
+    """What makes calls again, by the id of the nodes that say so."""
+    from headrace.engine.retry import Retries
+
+    found = {}
+    for node in program.dag.nodes:
+        if node.retry is not None:
+            function = program.functions.get(node.id)
+            found[node.id] = retries = Retries(node, program.retries[node.id], function, driver)
+            if node.id in policies:
+                policies[node.id].attempts_of = retries.attempts_of
+    return found
 
 
 def _asking(channel: Channel, port: Port) -> Callable[[], None]:

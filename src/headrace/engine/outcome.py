@@ -7,7 +7,19 @@ from typing import Any, NoReturn
 
 import msgspec
 
-__all__ = ["END", "Ended", "Failed", "Failures", "Outcome", "Stopped", "Value", "capture", "late", "travelling"]
+__all__ = [
+    "END",
+    "Ended",
+    "Failed",
+    "Failures",
+    "GivenUp",
+    "Outcome",
+    "Stopped",
+    "Value",
+    "capture",
+    "late",
+    "travelling",
+]
 
 
 class Stopped(BaseException):
@@ -46,6 +58,12 @@ class Failed(msgspec.Struct, frozen=True):
     def unwrap(self) -> NoReturn:
         """Raises the error."""
         raise self.error
+
+
+class GivenUp(Failed, frozen=True):
+    """A call raised `error` the last of so many times."""
+
+    attempts: int
 
 
 class Ended(msgspec.Struct, frozen=True):

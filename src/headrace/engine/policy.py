@@ -38,6 +38,7 @@ class Fault(msgspec.Struct, frozen=True):
     error: BaseException
     item: Any = None
     number: int | None = None
+    attempts: int = 1
 
 
 class _LeftOut:
@@ -60,6 +61,7 @@ class Policy:
         self.limited = node.max_failures is not None
         self.skips = node.on_error == "skip"
         self.number_of: Callable[[int], int] = lambda counter: counter
+        self.attempts_of: Callable[[BaseException], int] = lambda error: 1
         self.failed = 0
         self.skipped = 0
         self.seen = 0  # items, as far as failures tell
@@ -68,7 +70,7 @@ class Policy:
         self.last: Fault | None = None  # if it may yet turn out to be one too many
         self.verdict = ""  # why one was too many
 
-    def lost(self, error: Exception, item: Any = None, counter: int | None = None, attempts: int = 1) -> object | None:
+    def lost(self, error: Exception, item: Any = None, counter: int | None = None) -> object | None:
         """The step failed at `item` (a generator: at none). None if the run must fail.
 
         Else what is to be handed on: `LEFT_OUT` (nothing), or the failure as `Caught`. The number of the item is what
@@ -80,13 +82,13 @@ class Policy:
         if self.limited and self._too_many(error, item, counter):
             return None
         if not self.skips:
-            return Caught(self._failure(error, item, attempts))
+            return Caught(self._failure(error, item))
         if type(error) not in self.kinds:
             self.kinds.add(type(error))
             self._log(error, counter)
         self.skipped += 1
         if self.keep and len(self.kept) < KEPT:
-            self.kept.append(self._failure(_without_frames(error), item, attempts))
+            self.kept.append(self._failure(_without_frames(error), item))
         return LEFT_OUT
 
     def over(self, items: int) -> Fault | None:
@@ -111,7 +113,8 @@ class Policy:
             self.verdict = f"; {self.failed} of {items} items failed, more than max_failures={limit}"
         return bool(self.verdict)
 
-    def _failure(self, error: Exception, item: Any, attempts: int) -> Failure[Any]:
+    def _failure(self, error: Exception, item: Any) -> Failure[Any]:
+        attempts = self.attempts_of(error)
         return Failure(item=item, step=self.node.id, attempts=attempts, exception=error, time=self.utc())
 
     def _log(self, error: Exception, counter: int | None) -> None:

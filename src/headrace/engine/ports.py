@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from headrace.engine.channel import Branch, Channel
@@ -309,6 +310,7 @@ def call_elsewhere(
 ) -> None:
     """Begin a call for every item that the window has a place for."""
     while (slot := window.begin()) is not None:
+        window.asking = True
         try:
             item = next(source)
         except StopIteration:
@@ -317,7 +319,12 @@ def call_elsewhere(
             failed(error)
             window.exhausted(slot, Failed(error))
         else:
-            pool.submit(call, item, settle(slot, item))
+            window.asking = False
+            if window.running > window.concurrency:  # the place that it had was given to a call that was made again
+                window.pause()
+                window.again(partial(pool.submit, call, item, settle(slot, item)))
+            else:
+                pool.submit(call, item, settle(slot, item))
 
 
 def resume_elsewhere(channel: Channel, puller: Puller) -> None:

@@ -21,6 +21,7 @@ class NodeReport(msgspec.Struct, frozen=True, kw_only=True):
         items_out: Items that it gave (a value counts as one).
         skipped: Items that it left out because they failed.
         failed: Its failures: those that were skipped or caught, and one that stopped the run.
+        retried: How many calls were made again.
         seconds: How long its code was busy, in seconds: in its calls, waits in them included, but not in what it reads.
             Calls that run at the same time add up.
         highest_in_flight: The most items that were asked for and not yet taken at any instant, on any of its edges.
@@ -33,6 +34,7 @@ class NodeReport(msgspec.Struct, frozen=True, kw_only=True):
     items_out: int
     skipped: int = 0
     failed: int = 0
+    retried: int = 0
     seconds: float = 0.0
     highest_in_flight: int = 0
     failures: tuple[Failure[Any], ...] = ()
@@ -56,9 +58,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     ... def numbers(texts: list[str]):
     ...     return stream(texts).map(step("number", fn=int, on_error="skip"))
     >>> print(SyncRunner().execute(numbers, ["1", "two", "3"]).report)
-    step                 in      out  skipped   failed  seconds  in flight
-    numbers/stream        0        3        0        0    0.000          1
-    numbers/number        3        2        1        1    0.000          1
+    step                 in      out  skipped   failed  retried  seconds  in flight
+    numbers/stream        0        3        0        0        0    0.000          1
+    numbers/number        3        2        1        1        0    0.000          1
     """
 
     nodes: tuple[NodeReport, ...]
@@ -102,11 +104,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return "\n".join(_aligned([HEADER, *map(_row, self.nodes)]))
 
 
-HEADER = ("step", "in", "out", "skipped", "failed", "seconds", "in flight")
+HEADER = ("step", "in", "out", "skipped", "failed", "retried", "seconds", "in flight")
 
 
 def _row(node: NodeReport) -> tuple[str, ...]:
-    counts = (f"{number:,}" for number in (node.items_in, node.items_out, node.skipped, node.failed))
+    numbers = (node.items_in, node.items_out, node.skipped, node.failed, node.retried)
+    counts = (f"{number:,}" for number in numbers)
     return (node.id, *counts, f"{node.seconds:,.3f}", f"{node.highest_in_flight:,}")
 
 

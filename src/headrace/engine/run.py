@@ -97,7 +97,7 @@ class Execution:
 
     def close(self) -> None:
         """Stop and close everything, consumers first. Raises the first failure of the run, if there was any."""
-        self.lines.limits.stop()
+        self.lines.stop()
         self._try(self.driver.stop)
         self.lines.limits.close()
         self.lines.close()

@@ -52,7 +52,19 @@ class Window:
     ['a', 'b']
     """
 
-    __slots__ = ("channel", "concurrency", "ends", "judge", "ordered", "pending", "running", "source_end")
+    __slots__ = (
+        "asking",
+        "channel",
+        "concurrency",
+        "due",
+        "ends",
+        "judge",
+        "ordered",
+        "paused",
+        "pending",
+        "running",
+        "source_end",
+    )
 
     def __init__(
         self,
@@ -67,7 +79,9 @@ class Window:
         self.ordered = ordered
         self.judge = judge
         self.ends = ends
-        self.running = 0
+        self.running = self.paused = 0
+        self.asking = False  # one of the places is for an item that has not come yet: others need not wait for it
+        self.due: deque[Callable[[], None]] = deque()  # calls that have waited, and find no place
         self.pending: deque[Slot] = deque()
         self.source_end: Ended | Failed | None = None
 
@@ -81,6 +95,24 @@ class Window:
             self.pending.append(slot)
         return slot
 
+    def pause(self) -> None:
+        """A call waits to be made again: it keeps its place in the order and in flight, but another may run."""
+        self.running -= 1
+        self.paused += 1
+        self._begin_due()
+        self.channel.wake()
+
+    def again(self, begin: Callable[[], None]) -> None:
+        """One has waited: `begin` is called now, or as soon as there is a place for it."""
+        self.due.append(begin)
+        self._begin_due()
+
+    def _begin_due(self) -> None:
+        while self.due and self.running - self.asking < self.concurrency:
+            self.running += 1
+            self.paused -= 1
+            self.due.popleft()()
+
     def settle(self, slot: Slot, outcome: Value | Fault | None) -> None:
         """A call is over. None as outcome: it gave no item."""
         self.running -= 1
@@ -91,6 +123,8 @@ class Window:
         else:
             self._hand_over(slot.outcome)
         self._end_if_done()
+        if self.due:
+            self._begin_due()
         self.channel.wake()  # there may be room for one more call
 
     def exhausted(self, slot: Slot, why: Ended | Failed) -> None:
@@ -100,6 +134,7 @@ class Window:
         if self.ordered:
             self.pending.remove(slot)
         self.source_end = why
+        self.asking = False
         self._end_if_done()
 
     def _hand_over(self, outcome: Value | Fault | None) -> None:
@@ -115,7 +150,8 @@ class Window:
             self.channel.put(judged.value)
 
     def _end_if_done(self) -> None:
-        if self.source_end and not self.running and not self.pending and not self.channel.ended:
+        under_way = self.running or self.paused or self.pending
+        if self.source_end and not under_way and not self.channel.ended:
             self.channel.end(self.ends(self.source_end))
 
 

@@ -13,11 +13,12 @@ import msgspec
 
 from headrace.errors import WiringError
 from headrace.graph.check import check
-from headrace.graph.dag import SCHEMA_VERSION, Constant, Dag, Edge, Node, NodeLimit, Program, Stage
+from headrace.graph.dag import SCHEMA_VERSION, Constant, Dag, Edge, Node, NodeLimit, NodeRetry, Program, Stage
 from headrace.graph.draft import Draft, Given, Recording
 from headrace.graph.hints import describe
 from headrace.graph.limit import Limit
 from headrace.graph.order import CycleError, cycle_of, in_order
+from headrace.graph.retry import Retry
 from headrace.graph.stages import cut
 from headrace.graph.values import shown
 
@@ -54,6 +55,7 @@ def compile_recording(recording: Recording) -> Program:
         results={draft.id: draft.result for draft in drafts.values() if draft.options.checkpoint},
         codes={draft.id: draft.options.code for draft in drafts.values() if draft.options.checkpoint},
         limits={draft.id: draft.options.limit for draft in drafts.values() if draft.options.limit is not None},
+        retries={draft.id: draft.options.retry for draft in drafts.values() if draft.options.retry is not None},
     )
 
 
@@ -168,6 +170,22 @@ def _limits(drafts: Mapping[str, Draft]) -> dict[Limit, NodeLimit]:
     return found
 
 
+def _retry(retry: Any) -> NodeRetry | None:
+    """What the DAG says of when a call is made again."""
+    if not isinstance(retry, Retry):
+        return None if retry is None else NodeRetry(custom=shown(retry))
+    return NodeRetry(
+        on=retry.names,
+        attempts=retry.attempts,
+        timeout=retry.timeout,
+        wait_initial=retry.wait_initial,
+        wait_max=retry.wait_max,
+        wait_jitter=retry.wait_jitter,
+        wait_exp_base=retry.wait_exp_base,
+        retry_after=_function_name(retry.retry_after),
+    )
+
+
 def _node(draft: Draft, level: int, limits: Mapping[Limit, NodeLimit]) -> Node:
     return Node(
         id=draft.id,
@@ -193,6 +211,7 @@ def _node(draft: Draft, level: int, limits: Mapping[Limit, NodeLimit]) -> Node:
         version=draft.options.version,
         unkeyed=draft.options.unkeyed,
         limit=None if draft.options.limit is None else limits[draft.options.limit],
+        retry=_retry(draft.options.retry),
     )
 
 

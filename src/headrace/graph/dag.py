@@ -28,6 +28,7 @@ __all__ = [
     "Kind",
     "Node",
     "NodeLimit",
+    "NodeRetry",
     "Program",
     "Stage",
     "schema",
@@ -125,6 +126,32 @@ class NodeLimit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     burst: int = 1
 
 
+class NodeRetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When a call that failed is made again. What decides is in the program.
+
+    After one of the exceptions `on`, or if the function that it names says so: at most `attempts` calls in all, and
+    none that would begin `timeout` seconds or more after the first. The n-th wait is `wait_initial` times
+    `wait_exp_base` to the power of n - 1, at most `wait_max`, and up to `wait_jitter` by chance; or what the function
+    `retry_after` gives for the exception. All of it in seconds. Or a tenacity object decides, of which `custom` is a
+    text.
+
+    >>> from headrace import Retry, step
+    >>> again = Retry(on=TimeoutError, attempts=3, timeout=60)
+    >>> step("double", fn=lambda number: number * 2, retry=again).dag.node("double/double").retry
+    NodeRetry(on=('builtins:TimeoutError',), attempts=3, timeout=60, wait_initial=0.1, wait_max=5.0, ...)
+    """
+
+    on: tuple[str, ...] = ()
+    attempts: int | None = None
+    timeout: float | None = None
+    wait_initial: float | None = None
+    wait_max: float | None = None
+    wait_jitter: float | None = None
+    wait_exp_base: float | None = None
+    retry_after: str | None = None
+    custom: str | None = None
+
+
 class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """One step of the compiled pipeline, with everything that was decided about it.
 
@@ -167,6 +194,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     version: str | None = None
     unkeyed: tuple[str, ...] = ()
     limit: NodeLimit | None = None
+    retry: NodeRetry | None = None
 
     @functools.cached_property  # runs ask again and again
     def edges(self) -> tuple[Edge, ...]:
@@ -310,10 +338,10 @@ def schema() -> dict[str, Any]:
 class Program(msgspec.Struct, frozen=True, kw_only=True):
     """A `Dag` together with what JSON cannot hold: all that a runner in the same process needs.
 
-    `functions`, `limits` and `inner` (the programs of sub-pipelines that run per item) are found by the node's id,
-    `constants` by the node's id and their place among its inputs. Of nodes whose results may be kept, `results` has the
-    type hints of these (of one item, for a `flat_map`), and `codes` fingerprints of the functions. docs/own_runner.md
-    builds a runner on it.
+    `functions`, `limits`, `retries` (a `Retry`, or a tenacity object) and `inner` (the programs of sub-pipelines that
+    run per item) are found by the node's id, `constants` by the node's id and their place among its inputs. Of nodes
+    whose results may be kept, `results` has the type hints of these (of one item, for a `flat_map`), and `codes`
+    fingerprints of the functions. docs/own_runner.md builds a runner on it.
 
     >>> from headrace import Stream, pipeline, stream
     >>> @pipeline
@@ -330,3 +358,4 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     results: Mapping[str, Any]
     codes: Mapping[str, str]
     limits: Mapping[str, Limit]
+    retries: Mapping[str, Any]

@@ -8,6 +8,7 @@ import msgspec
 
 from headrace.errors import OptionError
 from headrace.graph.limit import Limit
+from headrace.graph.retry import Retry, check_retry
 from headrace.graph.values import is_count, is_duration, shown
 
 __all__ = ["Executor", "Mode", "OnError", "Options"]
@@ -28,7 +29,7 @@ class Options(msgspec.Struct, frozen=True):
     a stream must reach the step: "each" in a call per item, "all" in one call; None leaves it to the use and the hints.
     `max_failures` is how many failures may be: a number of items, or a fraction of them. `checkpoint` has results kept,
     as those of `version` (default: as the function's code says) and whatever the arguments of the parameters `unkeyed`
-    are. `limit` is what says when calls may begin.
+    are. `limit` is what says when calls may begin, and `retry` what says when they are made again.
     """
 
     max_in_flight: int = 1
@@ -45,6 +46,7 @@ class Options(msgspec.Struct, frozen=True):
     unkeyed: tuple[str, ...] = ()
     code: str = ""  # with `checkpoint`: a fingerprint of the function, as it was when it was made a step
     limit: Limit | None = None
+    retry: Retry | Any = None
 
     @property
     def calls_at_once(self) -> int:
@@ -90,6 +92,8 @@ class Options(msgspec.Struct, frozen=True):
             raise OptionError(f"{owner}: mode must be 'each' or 'all', got {shown(self.mode)}")
         if self.max_failures is not None:
             _check_max_failures(owner, self.max_failures)
+        if self.retry is not None:
+            check_retry(owner, self.retry)
         if self.limit is not None and not isinstance(self.limit, Limit):
             raise OptionError(
                 f"{owner}: limit must be a Limit, got {shown(self.limit)}; make one that all of its steps share, "

@@ -27,7 +27,7 @@ from typing import Literal
 
 from headrace.graph.dag import RESOURCES, Handoff, Node, Stage
 
-__all__ = ["PER_ITEM", "as_they_come", "calls_overlap", "cut", "waits_for_limit"]
+__all__ = ["PER_ITEM", "as_they_come", "calls_are_pooled", "calls_overlap", "cut", "may_pause"]
 
 PER_ITEM = frozenset({"map", "flat_map", "filter"})
 MAX_DEPTH = 100
@@ -46,12 +46,17 @@ def calls_overlap(node: Node) -> bool:
     """Whether the node's calls for several items may run at the same time."""
     if node.kind not in ("map", "filter") or node.executor == "inline":
         return False
-    return node.executor != "async" or node.max_in_flight > 1 or node.limit is not None
+    return node.executor != "async" or node.max_in_flight > 1 or calls_are_pooled(node)
 
 
-def waits_for_limit(node: Node) -> bool:
-    """Whether whoever calls the node's function waits until its limit lets it."""
-    return node.limit is not None and node.executor == "inline"
+def calls_are_pooled(node: Node) -> bool:
+    """Whether each call of the node waits by itself until it may begin, or be made again."""
+    return node.limit is not None or node.retry is not None
+
+
+def may_pause(node: Node) -> bool:
+    """Whether whoever calls the node's function, in the run's own thread, may have to wait for such a call."""
+    return calls_are_pooled(node) and node.executor == "inline"
 
 
 def as_they_come(node: Node) -> bool:
@@ -117,7 +122,7 @@ class _Growing:
     def takes(self, node: Node) -> bool:
         """Whether that node, the only consumer, may run where this stage runs."""
         if self.executor == "async":
-            anywhere = (node.kind in PER_ITEM and node.limit is None) or node.kind in ("collect", "drain")
+            anywhere = (node.kind in PER_ITEM and not calls_are_pooled(node)) or node.kind in ("collect", "drain")
             return (node.executor == "async" and not calls_overlap(node)) or (node.executor == "inline" and anywhere)
         return node.executor == "inline"
 
@@ -139,7 +144,7 @@ def _late(nodes: Sequence[Node]) -> set[str]:
             node.stream_edges
             or node.executor != "inline"
             or node.kind in RESOURCES
-            or node.limit is not None
+            or calls_are_pooled(node)
             or any(edge.source in late for edge in node.value_edges)
         ):
             late.add(node.id)
@@ -200,7 +205,7 @@ def _group(
 def _weavable(node: Node) -> bool:
     if node.executor != "inline" or node.kind not in ("map", "zip", "collect", "drain"):
         return False
-    if node.on_error != "raise" or node.limit is not None:
+    if node.on_error != "raise" or calls_are_pooled(node):
         return False
     return node.kind != "zip" or len(node.inputs) == len(node.stream_edges)  # as long as its streams are
 
@@ -233,7 +238,7 @@ class _Cutter:
         stage.consumers = self.consumers[node.id]
         stage.only_caller = stage.consumers == 1 and node.id in self.outputs
         late = any(edge.source in self.late for edge in node.value_edges)
-        if node.gives == "stream" and (late or waits_for_limit(node)):
+        if node.gives == "stream" and (late or may_pause(node)):
             stage.waits = True
         self.stage_of[node.id] = stage
 

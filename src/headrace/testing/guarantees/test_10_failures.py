@@ -7,12 +7,32 @@ import gc
 import itertools
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import tenacity
 
-from headrace import AsyncRunner, DeadlockError, Failure, Stream, SyncRunner, WiringError, pipeline, step, stream
+from headrace import (
+    AsyncRunner,
+    DeadlockError,
+    Failure,
+    Limit,
+    OptionError,
+    Retry,
+    Stream,
+    SyncRunner,
+    WiringError,
+    pipeline,
+    step,
+    stream,
+    zip_streams,
+)
+from headrace.testing.clock import ScriptedClock
+from headrace.testing.meter import Meter
 
 Run = Callable[..., Any]
 T = TypeVar("T")
@@ -657,3 +677,776 @@ def test_10_7_who_stops_early_does_not_hold_the_other_back(run_pipeline: Run, bo
     assert run_pipeline(other, 30) == (20, 2)
     assert run_pipeline(both, 10**9) == (2, 2)
     assert closed == ["source"] * 3
+
+
+# -- retry ---------------------------------------------------------------------------------------------------
+
+
+def again(**options: Any) -> Retry:
+    """Three calls at most; the waits are of 1, 2, 4 ... seconds."""
+    given: dict[str, Any] = {"on": ValueError, "attempts": 3, "timeout": None}
+    waits = {"wait_initial": 1, "wait_max": 10**6, "wait_jitter": 0}
+    return Retry(**given | waits | options)
+
+
+class Flaky:
+    """A step that fails at an item as often as `fails` says; `log` has each call with its time."""
+
+    def __init__(self, fails: Mapping[int, int], clock: ScriptedClock, error: Callable[[int], Exception] = ValueError):
+        self.fails = fails
+        self.clock = clock
+        self.error = error
+        self.lock = threading.Lock()
+        self.calls: Counter[int] = Counter()
+        self.log: list[tuple[int, float]] = []
+
+    def __call__(self, number: int) -> int:
+        with self.lock:
+            self.log.append((number, self.clock.now()))
+            self.calls[number] += 1
+            if self.calls[number] <= self.fails.get(number, 0):
+                raise self.error(number)
+        return number
+
+    def as_step(self, mode: dict[str, Any], **options: Any) -> Any:
+        def call(number: int) -> int:
+            return self(number)
+
+        return as_step(call, mode, **{"retry": again()} | options)
+
+
+@each_mode
+def test_10_8_call_that_fails_is_made_again(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({1: 1, 3: 2, 4: 1}, clock)
+    assert run_in_time(clock, numbers | flaky.as_step(mode) | str, 6) == list("012345")
+    assert flaky.calls == {0: 1, 1: 2, 2: 1, 3: 3, 4: 2, 5: 1}
+
+
+@each_mode
+def test_10_8_calls_are_made_again_in_real_time(run_pipeline: Run, mode: dict[str, Any]) -> None:
+    flaky = Flaky({number: number * 7 % 3 for number in range(100)}, ScriptedClock())
+    call = flaky.as_step(mode, retry=again(wait_initial=1e-4))
+    assert run_pipeline(numbers | call | str, 100) == [*map(str, range(100))]
+    assert flaky.calls == {number: number * 7 % 3 + 1 for number in range(100)}
+
+
+@each_mode
+def test_10_8_filter_is_asked_again(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    choice = Flaky({1: 1, 2: 2}, clock).as_step(mode)
+
+    @pipeline
+    def chosen(count: int) -> Stream[int]:
+        return numbers(count).filter(choice)
+
+    assert run_in_time(clock, chosen, 4) == [1, 2, 3]
+
+
+@each_mode
+def test_10_8_last_failure_is_raised_with_how_often(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({1: 1, 2: 9}, clock)
+    line = numbers | flaky.as_step(mode) | str
+    with pytest.raises(ValueError) as caught:
+        run_in_time(clock, line, 4)
+    assert caught.value.args == (2,)
+    [note] = caught.value.__notes__
+    assert note.endswith(" failed at item 3; path numbers_to_str/call; after 3 attempts")
+    assert flaky.calls[2] == 3
+
+
+@each_mode
+@pytest.mark.parametrize("on_error", ["skip", "catch"])
+def test_10_8_policy_is_asked_about_the_last_failure_only(
+    run_in_time: Run, mode: dict[str, Any], on_error: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 1, 1: 3, 2: 9, 3: 2}, clock)
+    call = flaky.as_step(mode, max_failures=2)
+
+    @pipeline
+    def caught(count: int) -> tuple[list[int], list[Any]]:
+        found, failed = numbers(count).map(call).catch()
+        return found.collect(), failed.map(lambda failure: (failure.item, failure.attempts)).collect()
+
+    @pipeline
+    def skipped(count: int) -> list[int]:
+        return numbers(count).map(call.options(on_error="skip")).collect()
+
+    if on_error == "skip":
+        assert run_in_time(clock, skipped, 5) == [0, 3, 4]
+    else:
+        assert run_in_time(clock, caught, 5) == ([0, 3, 4], [(1, 3), (2, 3)])
+    assert len(caplog.records) == (on_error == "skip")
+    assert flaky.calls == {0: 2, 1: 3, 2: 3, 3: 3, 4: 1}
+
+
+@each_mode
+def test_10_8_report_counts_calls_that_were_made_again(mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    call = Flaky({0: 1, 1: 3, 3: 2}, clock).as_step(mode, on_error="skip")
+    node = SyncRunner(clock=clock).execute(numbers | call | str, 5).report.node("numbers_to_str/call")
+    assert (node.items_in, node.items_out, node.skipped, node.failed, node.retried) == (5, 4, 1, 1, 5)
+    assert [failure.attempts for failure in node.failures] == [3]
+
+
+class Gone(ValueError):
+    """Is a ValueError too."""
+
+
+@pytest.mark.parametrize(
+    ("on", "calls"),
+    [
+        (ValueError, {0: 2, 1: 2, 2: 1}),
+        (Gone, {0: 1, 1: 2, 2: 1}),
+        ((Gone, LookupError), {0: 1, 1: 2, 2: 2}),
+        (lambda error: "2" in str(error), {0: 1, 1: 1, 2: 2}),
+    ],
+)
+@each_mode
+def test_10_8_only_after_what_was_named(run_in_time: Run, mode: dict[str, Any], on: Any, calls: Any) -> None:
+    clock = ScriptedClock()
+    kinds = [ValueError, Gone, LookupError]
+    flaky = Flaky({0: 9, 1: 9, 2: 9}, clock, error=lambda number: kinds[number](number))
+    call = flaky.as_step(mode, retry=again(on=on, attempts=2), on_error="skip")
+    assert run_in_time(clock, numbers | call, 3) == []
+    assert flaky.calls == calls
+
+
+@each_mode
+def test_10_8_what_stops_a_run_is_raised_at_once(run_pipeline: Run, mode: dict[str, Any]) -> None:
+    calls: list[int] = []
+    interrupt = asyncio.CancelledError if "async" in mode else KeyboardInterrupt
+
+    def stopped(number: int) -> None:
+        calls.append(number)
+        raise interrupt
+
+    with pytest.raises(interrupt):
+        run_pipeline(numbers | as_step(stopped, mode, retry=again(on=lambda error: True)), 1)
+    assert calls == [0]
+
+
+@pytest.mark.parametrize("mode", [MODES["inline"], MODES["thread"], MODES["async"]], ids=["inline", "thread", "async"])
+def test_10_8_one_call_is_made_again_too(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({1: 2, 2: 9}, clock)
+    call = flaky.as_step(mode)
+
+    @pipeline
+    def once(number: int) -> Stream[int]:
+        return numbers(call(number))
+
+    assert run_in_time(clock, once, 1) == [0]
+    assert flaky.log == [(1, 0), (1, 1), (1, 3)]
+    with pytest.raises(ValueError) as caught:
+        run_in_time(clock, once, 2)
+    [note] = caught.value.__notes__
+    assert note.endswith(" failed; path once/call; after 3 attempts")
+
+
+@each_mode
+def test_10_8_ready_tenacity_object_decides(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    told: list[tuple[str, int, float | None]] = []
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(ValueError),
+        stop=tenacity.stop_after_attempt(3) | tenacity.stop_after_delay(100),
+        wait=tenacity.wait_fixed(7),
+        sleep=lambda seconds: pytest.fail("the run waits, not tenacity"),
+        after=lambda state: told.append(("after", state.attempt_number, state.seconds_since_start)),
+        before_sleep=lambda state: told.append(("before", state.attempt_number, state.upcoming_sleep)),
+    )
+    flaky = Flaky({0: 2}, clock)
+    assert run_in_time(clock, numbers | flaky.as_step(mode, retry=retrying), 1) == [0]
+    assert flaky.log == [(0, 0), (0, 7), (0, 14)]
+    assert told == [("after", 1, 0), ("before", 1, 7), ("after", 2, 7), ("before", 2, 7)]
+
+
+@each_mode
+def test_10_8_tenacity_object_may_look_at_results(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    calls: Counter[int] = Counter()
+
+    def odd(number: int) -> bool:
+        calls[number] += 1
+        return calls[number] > number
+
+    def retrying(**options: Any) -> Any:
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_result(lambda odd: not odd), stop=tenacity.stop_after_attempt(3), **options
+        )
+
+    line = numbers | as_step(odd, mode, retry=retrying())
+    assert run_in_time(clock, line, 3) == [True, True, True]
+    with pytest.raises(tenacity.RetryError) as caught:
+        run_in_time(clock, numbers | as_step(odd, mode, retry=retrying()) | str, 9)
+    assert "after 3 attempts" in caught.value.__notes__[0]
+    given = retrying(retry_error_callback=lambda state: state.attempt_number)
+    calls.clear()
+    assert run_in_time(clock, numbers | as_step(odd, mode, retry=given), 5) == [True, True, True, 3, 3]
+
+
+# -- the wait ------------------------------------------------------------------------------------------------
+
+
+@each_mode
+def test_10_9_waits_grow_and_end_with_the_timeout(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 99}, clock)
+    retry = again(attempts=None, timeout=20, wait_max=6)
+    with pytest.raises(ValueError) as caught:
+        run_in_time(clock, numbers | flaky.as_step(mode, retry=retry) | str, 1)
+    assert caught.value.__notes__[0].endswith("; after 6 attempts")
+    assert [time for _, time in flaky.log] == [0, 1, 3, 7, 13, 19]
+
+
+@each_mode
+def test_10_9_order_is_kept(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    fails = {number: number * 7 % 3 for number in range(40)}
+    assert run_in_time(clock, numbers | Flaky(fails, clock).as_step(mode) | str, 40) == [*map(str, range(40))]
+
+
+@pytest.mark.parametrize("mode", [MODES["threads"], MODES["tasks"]], ids=["threads", "tasks"])
+def test_10_9_without_order_others_overtake_one_that_waits(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 2, 2: 1}, clock)
+    assert run_in_time(clock, numbers | flaky.as_step(mode, ordered=False) | str, 4) == ["1", "3", "2", "0"]
+
+
+@pytest.mark.parametrize("mode", [MODES["threads"], MODES["tasks"]], ids=["threads", "tasks"])
+def test_10_9_call_that_waits_counts_for_the_bound_and_leaves_its_place(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 1}, clock)
+    line = numbers | flaky.as_step(mode, max_in_flight=3, concurrency=1) | str
+    assert run_in_time(clock, line, 6) == list("012345")
+    assert flaky.log == [(0, 0), (1, 0), (2, 0), (0, 1), (3, 1), (4, 1), (5, 1)]
+
+
+def test_10_9_call_whose_time_has_come_waits_for_a_place(run_in_time: Run) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 1}, clock)
+    meter = Meter()
+
+    @step(max_in_flight=4, concurrency=2, retry=again())
+    async def call(number: int) -> int:
+        meter.asked()
+        try:
+            flaky(number)
+            await asyncio.sleep(5)
+            return number
+        finally:
+            meter.taken()
+
+    assert run_in_time(clock, numbers | call | str, 4) == list("0123")
+    assert flaky.log == [(0, 0), (1, 0), (2, 0), (0, 5), (3, 5)]
+    assert meter.highest == 2
+
+
+def test_10_9_calls_whose_time_has_come_wait_for_a_place_at_the_end_too(run_in_time: Run) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 1, 1: 1}, clock)
+
+    @step(max_in_flight=4, concurrency=1, retry=again())
+    async def call(number: int) -> int:
+        flaky(number)
+        await asyncio.sleep(5)
+        return number
+
+    assert run_in_time(clock, numbers | call | str, 2) == list("01")
+    assert flaky.log == [(0, 0), (1, 0), (0, 1), (1, 6)]
+
+
+def test_10_9_call_whose_time_has_come_goes_before_new_ones(run_in_time: Run) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 1, 1: 1}, clock)
+
+    @step(max_in_flight=4, concurrency=1, retry=again())
+    async def call(number: int) -> int:
+        if number == 1:
+            await asyncio.sleep(5)
+        return flaky(number)
+
+    assert run_in_time(clock, numbers | call | str, 4) == list("0123")
+    assert flaky.log == [(0, 0), (1, 5), (0, 5), (2, 5), (3, 5), (1, 11)]
+
+
+def test_10_9_place_that_waits_for_an_item_is_given_to_a_call_whose_time_has_come(run_in_time: Run) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 1, 1: 2, 3: 1}, clock)
+    call = flaky.as_step(MODES["tasks"], max_in_flight=2, concurrency=1)
+
+    @pipeline
+    def joined(count: int) -> Stream[Any]:
+        found = numbers(count)  # holds one item: the next one comes when both have taken this one
+        return zip_streams(found.map(call), found)
+
+    assert run_in_time(clock, joined, 5) == [(number, number) for number in range(5)]
+
+
+def test_10_9_call_that_has_lost_its_place_begins_later(run_in_time: Run) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 1}, clock)
+
+    @step
+    async def slow(count: int) -> AsyncIterator[int]:
+        for number in range(count):
+            yield number
+            await asyncio.sleep(3)
+
+    @step(max_in_flight=3, concurrency=1, retry=again())
+    async def call(number: int) -> int:
+        flaky(number)
+        await asyncio.sleep(5)
+        return number
+
+    assert run_in_time(clock, slow | call | str, 3) == list("012")
+    assert flaky.log == [(0, 0), (0, 1), (1, 6), (2, 14)]
+
+
+def test_10_9_failure_behind_a_call_under_way_keeps_its_attempts(run_in_time: Run) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({1: 9, 2: 1, 3: 9}, clock)
+
+    @step(max_in_flight=4, retry=again())
+    async def call(number: int) -> int:
+        if number == 0:
+            await asyncio.sleep(100)
+        elif number == 3:
+            await asyncio.sleep(10)
+        return flaky(number)
+
+    @pipeline
+    def split(count: int) -> tuple[list[int], list[Any]]:
+        found, failed = numbers(count).map(call).catch()
+        return found.collect(), failed.map(lambda failure: (failure.item, failure.attempts)).collect()
+
+    assert run_in_time(clock, split, 4) == ([0, 2], [(1, 3), (3, 3)])
+
+
+# -- in the run's own thread ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bound", [1, 2, 5])
+def test_10_9_who_waits_in_the_runs_thread_holds_back_within_the_bound_only(run_in_time: Run, bound: int) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({3: 2, 4: 2}, clock)
+    meters = [Meter(), Meter(), Meter()]
+
+    def produced(number: int) -> int:
+        for meter in meters:
+            meter.asked()
+        return number
+
+    def plain(number: int) -> int:
+        meters[0].taken()
+        return number
+
+    def first(number: int) -> int:
+        if not flaky.calls[number]:
+            meters[1].taken()
+        return flaky(number)
+
+    def last(number: int) -> int:
+        meters[2].taken()
+        return number
+
+    @pipeline
+    def fanned(count: int) -> tuple[Any, ...]:
+        found = numbers(count).map(step("produced", fn=produced, max_in_flight=bound))
+        return found.map(plain).collect(), found.map(step(retry=again())(first)).collect(), found.map(last).collect()
+
+    assert run_in_time(clock, fanned, 20) == (list(range(20)),) * 3
+    assert [meter.highest for meter in meters] == [bound] * 3
+    assert clock.now() == 6
+
+
+@pytest.mark.parametrize("bound", [1, 2])
+def test_10_9_other_branch_goes_on_while_one_waits_in_the_runs_thread(run_in_time: Run, bound: int) -> None:
+    clock = ScriptedClock()
+    log: list[tuple[int, float]] = []
+    flaky = Flaky({0: 1}, clock)
+
+    def waits(number: int) -> int:
+        return flaky(number)
+
+    def logged(number: int) -> None:
+        log.append((number, clock.now()))
+
+    @pipeline
+    def fanned(count: int) -> tuple[Any, ...]:
+        found = numbers(count).map(step("produced", fn=int, max_in_flight=bound))
+        return found.map(step("waits", fn=waits, retry=again(wait_initial=5))).collect(), found.map(logged).collect()
+
+    run_in_time(clock, fanned, 4)
+    assert log == [(number, 0 if number <= bound else 5) for number in range(4)]  # the first one was taken
+
+
+@pytest.mark.parametrize("mode", [MODES["inline"], MODES["thread"], MODES["async"]], ids=["inline", "thread", "async"])
+def test_10_9_who_does_not_need_a_value_goes_on_while_its_call_waits(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    log: list[tuple[int, float]] = []
+    call = Flaky({7: 1}, clock).as_step(mode, retry=again(wait_initial=5))
+
+    def logged(number: int) -> None:
+        log.append((number, clock.now()))
+
+    def added(number: int, other: int) -> int:
+        return number + other
+
+    @pipeline
+    def fanned(count: int) -> tuple[Any, ...]:
+        found = numbers(count).map(step("produced", fn=int, max_in_flight=2))
+        return found.map(added, call(7)).collect(), found.map(logged).collect()
+
+    assert run_in_time(clock, fanned, 4)[0] == [7, 8, 9, 10]
+    assert log == [(0, 0), (1, 0), (2, 5), (3, 5)]
+
+
+def test_10_9_tasks_go_on_while_the_run_waits_in_its_own_thread(run_in_time: Run) -> None:
+    clock = ScriptedClock()
+    log: list[tuple[int, float]] = []
+    flaky = Flaky({0: 1}, clock)
+
+    @step(max_in_flight=2, concurrency=1)
+    async def in_task(number: int) -> int:
+        await asyncio.sleep(1)
+        log.append((number, clock.now()))
+        return number
+
+    line = numbers | in_task | step("waits", fn=flaky.__call__, retry=again(wait_initial=30))
+    assert run_in_time(clock, line, 4) == [0, 1, 2, 3]
+    assert log == [(0, 1), (1, 2), (2, 32), (3, 33)]  # what is under way goes on
+    assert flaky.log == [(0, 1), (0, 31), (1, 31), (2, 32), (3, 33)]
+
+
+def test_10_9_plain_step_between_async_ones_is_made_again(run_in_time: Run) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({1: 1, 2: 2}, clock)
+
+    @step
+    async def before(count: int) -> AsyncIterator[int]:
+        for number in range(count):
+            await asyncio.sleep(0)
+            yield number
+
+    @step(max_in_flight=2)
+    async def behind(number: int) -> str:
+        await asyncio.sleep(0)
+        return str(number)
+
+    assert run_in_time(clock, before | flaky.as_step({}) | behind, 4) == list("0123")
+    assert flaky.log == [(0, 0), (1, 0), (1, 1), (2, 1), (2, 2), (2, 4), (3, 4)]
+
+
+# -- Retry-After ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        (30, 30),
+        (timedelta(minutes=2), 120),
+        (datetime(1970, 1, 1, 0, 0, 40, tzinfo=UTC), 40),
+        ("50", 50),
+        ("Thu, 01 Jan 1970 00:01:00 GMT", 60),
+        ("soon", 1),
+        (None, 1),
+        (-3, 0),
+    ],
+)
+@each_mode
+def test_10_9_function_may_say_how_long(run_in_time: Run, mode: dict[str, Any], said: Any, seconds: float) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 1}, clock)
+    line = numbers | flaky.as_step(mode, retry=again(retry_after=lambda error: said))
+    assert run_in_time(clock, line, 1) == [0]
+    assert flaky.log == [(0, 0), (0, seconds)]
+
+
+@each_mode
+def test_10_9_wait_that_would_end_too_late_is_not_waited(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 9}, clock)
+    call = flaky.as_step(mode, retry=again(timeout=60, retry_after=lambda error: 61), on_error="skip")
+    assert run_in_time(clock, numbers | call, 1) == []
+    assert flaky.log == [(0, 0)]
+    assert clock.now() == 0
+
+
+@each_mode
+@pytest.mark.parametrize("option", ["on", "retry_after"])
+def test_10_9_failure_of_what_decides_is_a_failure_of_the_step(
+    run_in_time: Run, mode: dict[str, Any], option: str
+) -> None:
+    clock = ScriptedClock()
+
+    def decides(error: Exception) -> Any:
+        raise LookupError("cannot say")
+
+    line = numbers | Flaky({1: 1}, clock).as_step(mode, retry=again(**{option: decides})) | str
+    with pytest.raises(LookupError, match="cannot say") as caught:
+        run_in_time(clock, line, 3)
+    assert "step 'call' (" in caught.value.__notes__[0]
+    assert " failed at item 2; " in caught.value.__notes__[0]
+
+
+@each_mode
+def test_10_9_wait_that_is_none_is_a_failure_of_the_step(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    line = numbers | Flaky({1: 1}, clock).as_step(mode, retry=again(retry_after=lambda error: [])) | str
+    with pytest.raises(
+        OptionError, match=r"retry_after must give seconds, .*, got \[\]; correct that function"
+    ) as caught:
+        run_in_time(clock, line, 3)
+    assert " failed at item 2; " in caught.value.__notes__[0]
+
+
+# -- retry with other options --------------------------------------------------------------------------------
+
+
+@each_mode
+def test_10_11_each_call_passes_the_limit(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 2, 2: 1}, clock)
+    call = flaky.as_step(mode, retry=again(wait_initial=0), limit=Limit(rate="1/s", concurrency=1))
+    assert run_in_time(clock, numbers | call | str, 4) == list("0123")
+    assert [time for _, time in flaky.log] == [0, 1, 2, 3, 4, 5, 6]
+
+
+@each_mode
+def test_10_11_call_that_waits_leaves_its_place_in_the_limit(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    log: list[tuple[int, float]] = []
+    api = Limit(concurrency=1)
+    call = Flaky({0: 1}, clock).as_step(mode, retry=again(wait_initial=60), limit=api)
+
+    @step(limit=api, executor="thread")
+    def other(number: int) -> int:
+        log.append((number, clock.now()))
+        return number
+
+    @pipeline
+    def both(count: int) -> tuple[list[int], list[int]]:
+        return numbers(1).map(call).collect(), numbers(count).map(other).collect()
+
+    assert run_in_time(clock, both, 3) == ([0], [0, 1, 2])
+    assert log == [(0, 0), (1, 0), (2, 0)]
+
+
+@each_mode
+def test_10_11_hook_may_pause_the_limit_for_all(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    api = Limit(rate="1/s")
+
+    def told(error: Exception) -> int:
+        api.pause(60)
+        return 60
+
+    flaky = Flaky({1: 1}, clock)
+    call = flaky.as_step(mode, retry=again(retry_after=told), limit=api)
+    assert run_in_time(clock, numbers | call | str, 4) == list("0123")
+    assert [time for _, time in flaky.log] == [0, 1, 61, 62, 63]
+
+
+def test_10_11_each_call_has_the_timeout_for_itself(run_in_time: Run) -> None:
+    clock = ScriptedClock()
+    calls: Counter[int] = Counter()
+
+    @step(max_in_flight=2, timeout=10, retry=again(on=TimeoutError))
+    async def slow(number: int) -> tuple[int, float]:
+        calls[number] += 1
+        await asyncio.sleep(9 if calls[number] > number else 3600)
+        return number, clock.now()
+
+    assert run_in_time(clock, numbers | slow, 3) == [(0, 9), (1, 20), (2, 9 + 10 + 1 + 10 + 2 + 9)]
+
+
+@each_mode
+def test_10_11_only_what_succeeds_is_kept(run_kept: Run, mode: dict[str, Any], tmp_path: Path) -> None:
+    made: Counter[int] = Counter()
+
+    def hiccups(number: int) -> int:
+        made[number] += 1
+        if made[number] < 3:
+            raise ValueError(number)
+        return number * number
+
+    retry = again(attempts=2, wait_initial=0)
+    line = numbers | as_step(hiccups, mode, checkpoint=True, retry=retry, on_error="skip")
+    assert run_kept(tmp_path / "kept.db", line, 2) == []
+    assert run_kept(tmp_path / "kept.db", line, 3) == [0, 1]
+    assert run_kept(tmp_path / "kept.db", line, 3) == [0, 1, 4]
+    assert made == {0: 3, 1: 3, 2: 3}
+
+
+@each_mode
+def test_10_11_calls_in_a_pipeline_that_runs_for_each_item_are_made_again(
+    run_in_time: Run, mode: dict[str, Any]
+) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 1, 1: 2, 2: 1}, clock)
+    call = flaky.as_step(mode)
+
+    @pipeline
+    def called(number: int) -> Any:
+        return call(number)
+
+    @pipeline
+    def below(count: int) -> list[int]:
+        return numbers(count).map(called).collect()
+
+    @pipeline
+    def nested(count: int) -> Stream[list[int]]:
+        return numbers(count).map(below)
+
+    assert run_in_time(clock, nested, 4) == [[], [0], [0, 1], [0, 1, 2]]
+    assert flaky.calls == {0: 1 + 3, 1: 2 + 2, 2: 1 + 1}
+
+
+# -- the end of a run ----------------------------------------------------------------------------------------
+
+
+@each_mode
+def test_10_10_no_call_is_made_again_when_the_run_has_failed(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 9}, clock)
+    call = flaky.as_step(mode, retry=again(wait_initial=3600))
+
+    @step
+    async def fails() -> None:
+        await asyncio.sleep(60)
+        raise LookupError("elsewhere")
+
+    @pipeline
+    def both(count: int) -> tuple[Any, ...]:
+        return fails(), numbers(count).map(call).collect(), numbers(count).collect()
+
+    with pytest.raises(LookupError, match="elsewhere"):
+        run_in_time(clock, both, 3)
+    assert flaky.calls[0] == 1
+    assert clock.now() == 60
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_10_10_no_call_is_made_again_while_others_are_ended(run_in_time: Run, concurrency: int) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 9}, clock)
+
+    @step(max_in_flight=3, concurrency=concurrency, retry=again(wait_initial=30 if concurrency == 1 else 100))
+    async def call(number: int) -> int:
+        flaky(number)
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(100)  # from 60 to 160
+        return number
+
+    @step
+    async def fails() -> None:
+        await asyncio.sleep(60)
+        raise LookupError("elsewhere")
+
+    @pipeline
+    def both(count: int) -> tuple[Any, ...]:
+        return fails(), numbers(count).map(call).collect(), numbers(count).collect()
+
+    with pytest.raises(LookupError, match="elsewhere"):
+        run_in_time(clock, both, 3)
+    assert flaky.calls[0] == 1
+    assert clock.now() == 160
+
+
+@pytest.mark.parametrize("mode", [MODES["threads"], MODES["tasks"]], ids=["threads", "tasks"])
+def test_10_10_no_call_is_made_again_that_nobody_wants(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 1, 1: 9, 2: 9}, clock)
+    call = flaky.as_step(mode, retry=again(retry_after=lambda error: 3600 if error.args[0] else 1))
+    few = step("few", fn=lambda items: list(itertools.islice(items, 1)))
+
+    @step
+    async def sleeps() -> float:
+        await asyncio.sleep(3600 * 9)
+        return clock.now()
+
+    @pipeline
+    def one(count: int) -> Any:
+        return few(numbers(count).map(call))
+
+    @pipeline
+    def with_another(count: int) -> Any:
+        return few(numbers(count).map(call)), sleeps()
+
+    assert run_in_time(clock, one, 9) == [0]
+    assert clock.now() == 1
+    flaky.calls.clear()
+    assert run_in_time(clock, with_another, 9) == ([0], 1 + 1 + 3600 * 9)
+    assert flaky.calls == {0: 2, 1: 1, 2: 1, 3: 1}
+
+
+@each_mode
+def test_10_10_who_leaves_early_does_not_wait(mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    call = Flaky({1: 9}, clock).as_step(mode, retry=again(wait_initial=3600))
+    line = numbers | call | str
+
+    async def leave() -> None:
+        items = line.aiter(9)
+        async for _ in items:
+            break
+        await items.aclose()
+
+    for _ in line.iter(9):
+        break
+    asyncio.run(leave())
+
+
+@pytest.mark.parametrize("mode", [MODES["inline"], MODES["thread"], MODES["tasks"]], ids=["inline", "thread", "tasks"])
+def test_10_10_run_is_cancelled_while_a_call_waits(mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 9}, clock)
+    line = numbers | flaky.as_step(mode, retry=again(wait_initial=3600)) | str
+
+    async def cancelled() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(60):
+                await line.arun(3)
+
+    clock.run(cancelled())
+    assert flaky.log == [(0, 0)] or mode.get("async")
+    assert flaky.calls[0] == 1
+    assert clock.now() == 60
+
+
+@pytest.mark.parametrize("mode", [MODES["thread"], MODES["tasks"]], ids=["thread", "tasks"])
+def test_10_10_nothing_stays_behind_in_the_callers_loop(mode: dict[str, Any]) -> None:
+    class Item:
+        alive = 0
+
+        def __init__(self, number: int) -> None:
+            self.number = number
+            Item.alive += 1
+
+        def __del__(self) -> None:
+            Item.alive -= 1
+
+    def fails_later(item: Item) -> int:
+        if item.number:
+            raise ValueError(item.number)
+        return item.number
+
+    line = numbers | Item | as_step(fails_later, mode, retry=again(wait_initial=3600))
+
+    async def leave() -> None:
+        items = line.aiter(9)
+        async for _ in items:
+            break
+        await asyncio.sleep(0.01)
+        await items.aclose()
+        del items
+        gc.collect()
+        assert Item.alive == 0
+
+    asyncio.run(leave())

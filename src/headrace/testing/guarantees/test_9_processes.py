@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import count, islice
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from headrace import Stream, UnpicklableError, WorkerError, pipeline, step, stream
+from headrace import Retry, Stream, UnpicklableError, WorkerError, pipeline, step, stream
 from headrace.testing import Meter
 
 pytest.importorskip("cloudpickle")
@@ -567,6 +568,36 @@ def test_9_5_call_that_kills_every_worker_is_given_up(run_pipeline: Run, calls: 
     with pytest.raises(WorkerError, match="got 3 worker processes that died, the last one was killed by signal 9"):
         run_pipeline(numbers | in_process(work, max_in_flight=4, idempotent=True), 9)
     assert calls.all == ["3"] * 3
+
+
+@unix
+def test_9_5_lost_call_and_one_that_fails_are_made_again_if_retry_says_so(run_pipeline: Run, calls: Calls) -> None:
+    def work(number: int) -> int:
+        calls.add(number)
+        made = calls.all.count(str(number))
+        if number == 5 and made == 1:
+            die()
+        if number % 4 == 0 and made < 3:
+            raise ConnectionError(number)
+        return number
+
+    again = Retry(on=(WorkerError, ConnectionError), attempts=3, wait_initial=0.001, wait_jitter=0)
+    line = numbers | in_process(work, max_in_flight=4, retry=again)
+    assert run_pipeline(line, 9) == list(range(9))
+    assert Counter(calls.all) == {"0": 3, "1": 1, "2": 1, "3": 1, "4": 3, "5": 2, "6": 1, "7": 1, "8": 3}
+
+
+def test_9_8_call_that_was_ended_is_made_again_if_retry_says_so(run_pipeline: Run, calls: Calls) -> None:
+    def work(number: int) -> int:
+        calls.add(number)
+        if calls.all.count(str(number)) <= number:
+            forever()
+        return number
+
+    again = Retry(on=TimeoutError, attempts=2, wait_initial=0.001, wait_jitter=0)
+    line = numbers | in_process(work, max_in_flight=2, timeout=0.3, retry=again, on_error="skip")
+    assert run_pipeline(line, 3) == [0, 1]
+    assert Counter(calls.all) == {"0": 1, "1": 2, "2": 2}
 
 
 @unix
