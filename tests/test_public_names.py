@@ -30,6 +30,7 @@ PUBLIC = [
     "Limit",
     "Node",
     "NodeLimit",
+    "NodeRetry",
     "OptionError",
     "Pipeline",
     "Program",

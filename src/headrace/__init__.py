@@ -27,7 +27,7 @@ from headrace.errors import (
     WiringError,
     WorkerError,
 )
-from headrace.graph.dag import Constant, Dag, Edge, Node, NodeLimit, Program, Stage
+from headrace.graph.dag import Constant, Dag, Edge, Node, NodeLimit, NodeRetry, Program, Stage
 from headrace.graph.limit import Limit
 from headrace.graph.retry import Retry
 
@@ -56,6 +56,7 @@ __all__ = [
     "Limit",
     "Node",
     "NodeLimit",
+    "NodeRetry",
     "OptionError",
     "Pipeline",
     "Program",
