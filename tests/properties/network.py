@@ -7,7 +7,8 @@ of the inputs. All that is left is counting. The rules are those of docs/guarant
 - A producer may be asked for an item only when every open branch has room: what it was asked for and the branch has
   not taken is fewer than its bound. One that is asked fills up as far as it can.
 - A branch whose consumer is over, or wanted by nobody, is closed; a producer without open branches is over.
-- A merge asks all of its inputs and takes from one that has something. Which one that is, is not known beforehand.
+- A merge asks all of its inputs and takes from one that has something. Which one that is, is not known beforehand, and
+  so not what is read behind it before a failure: a pipeline in which something fails there may lock up as well.
 - The network is locked up when a reader has not finished and nobody can act.
 
 Who is topped up when others wait at the same time is not fixed: it depends on who goes first. So there are two models.
@@ -30,14 +31,18 @@ __all__ = ["Ending", "ending"]
 
 @dataclass(frozen=True)
 class Ending:
-    """How the network ended up: whether every reader has finished well, and which failures readers have met."""
+    """How the network ended up: whether every reader has finished well, and which failures readers have met.
+
+    It may be `vague` whether a reader that has met a failure gets so far.
+    """
 
     finished: bool
     failures: frozenset[str]
+    vague: bool = False
 
     @property
     def locked(self) -> bool:
-        return not self.finished and not self.failures
+        return not self.finished and (self.vague or not self.failures)
 
 
 def ending(case: Case, known: Sequence[Known], *, eager: bool, items: int | None = None) -> Ending:
@@ -46,7 +51,9 @@ def ending(case: Case, known: Sequence[Known], *, eager: bool, items: int | None
     network.run()
     awaited = [network.nodes[CALLER]] if items is not None else network.readers.values()
     failures = frozenset(node.failure for node in network.readers.values() if node.over and node.failure)
-    return Ending(all(node.over and not node.failure for node in awaited), failures)
+    behind = case.out_of_order(lambda index: case.ops[index].kind == "merge")
+    vague = any(known[index].failure for index in behind)
+    return Ending(all(node.over and not node.failure for node in awaited), failures, vague)
 
 
 class _Node:
@@ -107,7 +114,7 @@ class _Network:
         node = self.nodes[index]
         if node.merging:
             self.act_merge(index)
-        while not node.over and not node.merging and self.has_value(node):
+        while not node.over and not node.merging and self.has_value(node) and self.may_begin(node):
             if node.at == len(node.actions):
                 self.end(index)
             elif node.actions[node.at] in (GIVE, CATCH):
@@ -122,6 +129,14 @@ class _Network:
     def has_value(self, node: _Node) -> bool:
         value = None if node.value is None else self.nodes[node.value]
         return value is None or (value.over and not value.failure)
+
+    def may_begin(self, node: _Node) -> bool:
+        """In the lazy model, who fails before it takes anything waits even so for what its inputs wait for."""
+        return self.eager or bool(node.actions) or not node.fails_itself or self.ready(node)
+
+    def ready(self, node: _Node) -> bool:
+        """Whether all values are there that it needs, or what it reads does."""
+        return self.has_value(node) and all(self.ready(self.nodes[source]) for source in node.inputs)
 
     def give(self, node: _Node, action: int = GIVE) -> None:
         node.asking = False

@@ -42,3 +42,29 @@ def test_model_tells_what_locks_up(ops: tuple[Op, ...], finishes: bool) -> None:
     case = Case(ops, count=6)
     for eager in (False, True):
         assert ending(case, evaluated(case), eager=eager).finished == finishes
+
+
+FAILS_BEFORE_IT_READS = (
+    SOURCE,
+    Op("total", (0,)),
+    Op("map", (0,), value=1),
+    Op("collect", (2,)),
+    Op("again", value=3),
+    Op("total", (4,), fails=0),
+)
+FAILS_BEHIND_A_MERGE = (
+    Op("source", bound=3),
+    Op("last", (0,)),
+    Op("zip", (1, 0)),
+    Op("zip", (2, 2)),
+    Op("merge", (3, 0)),
+    Op("map", (4,)),
+)
+
+
+@pytest.mark.parametrize("ops", [FAILS_BEFORE_IT_READS, FAILS_BEHIND_A_MERGE], ids=["before", "behind"])
+def test_model_tells_what_may_lock_up_before_it_fails(ops: tuple[Op, ...]) -> None:
+    case = Case(ops, count=3)
+    known = evaluated(case)
+    assert ending(case, known, eager=False).locked
+    assert ending(case, known, eager=True).failures
