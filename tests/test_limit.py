@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from headrace import AsyncRunner, Dag, Limit, NodeLimit, Stream, UnpicklableError, pipeline, step, stream
+from headrace import AsyncRunner, Dag, Limit, NodeLimit, Retry, Stream, UnpicklableError, pipeline, step, stream
 from headrace.graph.limit import Gate
 from headrace.testing import RUNNERS, ScriptedClock
 
@@ -23,6 +23,7 @@ MODES: dict[str, dict[str, Any]] = {
     "tasks": {"async": True, "max_in_flight": 4},
 }
 each_mode = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+each_overlapping = pytest.mark.parametrize("mode", [MODES["threads"], MODES["tasks"]], ids=["threads", "tasks"])
 each_runner = pytest.mark.parametrize("runner", RUNNERS, ids=lambda runner: runner.name)
 
 
@@ -81,6 +82,46 @@ def test_times_that_are_no_round_numbers_are_kept(runner: Any, mode: dict[str, A
     log = Log(mode, Limit(rate="7/min"))
     assert log.run(runner, numbers | log.step("one"), 50) == list(range(50))
     assert log.times == pytest.approx([place * 60 / 7 for place in range(50)], rel=1e-12)
+
+
+class Server:
+    """Refuses each twentieth request, and says when to come again."""
+
+    class Refused(Exception):
+        retry_after = "1"
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self.refused = 0
+
+    def answer(self, number: int) -> None:
+        if len(self.log.begun) % 20 == 0:
+            self.refused += 1
+            raise self.Refused
+
+
+@each_overlapping
+@each_runner
+@pytest.mark.parametrize("pauses", [False, True])
+def test_calls_that_a_server_refuses_are_made_again_at_the_same_rate(
+    runner: Any, mode: dict[str, Any], pauses: bool
+) -> None:
+    api = Limit(rate="100/s", concurrency=20)
+    log = Log(mode | {"max_in_flight": 300}, api)
+    server = Server(log)
+
+    def wait(error: Server.Refused) -> str:
+        if pauses:
+            api.pause(float(error.retry_after))
+        return error.retry_after
+
+    called = log.step("called", server.answer).options(retry=Retry(on=Server.Refused, retry_after=wait))
+    assert log.run(runner, numbers | called, 1000) == list(range(1000))
+    assert (len(log.times), server.refused) == (1052, 52)
+    if pauses:
+        assert log.times == pytest.approx([place / 100 + place // 20 * 0.99 for place in range(1052)])
+    else:
+        assert log.times[:1000] == pytest.approx([place / 100 for place in range(1000)])
 
 
 @each_mode

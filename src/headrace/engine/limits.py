@@ -3,12 +3,14 @@
 Lives here: which call begins next, and what is done when it may and when it is over. Must not live here: when that is
 (graph/limit.py), and waiting, which the driver does.
 
-For each limit a run has one line of calls, in the order in which they come; only the first of them asks. If it is told
-a time, a timer of the driver asks again; if a call has to end first, whoever ends it, in whatever run, posts a message.
+For each limit a run has one line of calls, in the order in which they come; but one that is made again, whose item came
+earlier, goes before those that are not. Only the first of them asks. If it is told a time, a timer of the driver asks
+again; if a call has to end first, whoever ends it, in whatever run, posts a message.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -23,7 +25,7 @@ from headrace.graph.dag import Node
 from headrace.graph.limit import Limit
 from headrace.graph.values import shown
 
-__all__ = ["Limits"]
+__all__ = ["LimitedPool", "Limits"]
 
 Call = Callable[[Any], Any]
 Done = Callable[[Value | Failed], None]
@@ -69,15 +71,16 @@ class Limits:
 
 
 class Waiting:
-    """A call that waits to begin, since a time. `owner` is the pool that it is for."""
+    """A call that waits to begin, since a time. `owner` is the pool that it is for, `again` that it is made again."""
 
-    __slots__ = ("begin", "begun", "cost", "owner", "since")
+    __slots__ = ("again", "begin", "begun", "cost", "owner", "since")
 
-    def __init__(self, cost: float, since: float, begin: Callable[[], object], owner: object) -> None:
+    def __init__(self, cost: float, since: float, begin: Callable[[], object], owner: object, again: bool) -> None:
         self.cost = cost
         self.since = since
         self.begin = begin
         self.owner = owner
+        self.again = again
         self.begun = False
 
 
@@ -104,10 +107,13 @@ class Line:
             )
         return cost
 
-    def enter(self, cost: float, begin: Callable[[], object], owner: object = None) -> Waiting:
+    def enter(self, cost: float, begin: Callable[[], object], owner: object = None, *, again: bool = False) -> Waiting:
         """One more call, which is begun when it is its turn: now, if that may be."""
-        call = Waiting(cost, self.driver.shared_now(), begin, owner)
-        self.calls.append(call)
+        call = Waiting(cost, self.driver.shared_now(), begin, owner, again)
+        if again:
+            self.calls.insert(sum(1 for _ in itertools.takewhile(lambda call: call.again, self.calls)), call)
+        else:
+            self.calls.append(call)
         if len(self.calls) == 1 and not self.told:
             self._ask()
         return call
@@ -217,7 +223,7 @@ class LimitedPool:
         self.call: Call | None = None  # the same each time
         self.limited: Call | None = None  # which tells when it is over
 
-    def submit(self, call: Call, item: Any, done: Done) -> None:
+    def submit(self, call: Call, item: Any, done: Done, *, again: bool = False) -> None:
         """Have `call(item)` run elsewhere as soon as it may begin."""
         try:
             cost = self.line.cost(self.node, item)
@@ -225,7 +231,7 @@ class LimitedPool:
             self.driver.expect(1)
             self.driver.post(partial(self._failed, done, Failed(error)))
         else:
-            self.line.enter(cost, partial(self._begin, call, item, done), self)
+            self.line.enter(cost, partial(self._begin, call, item, done), self, again=again)
 
     def stop(self) -> None:
         """Cancel the calls that can be cancelled, and do not wait for them."""

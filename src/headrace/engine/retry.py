@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenacity import RetryAction, RetryCallState, RetryError
 
+from headrace.engine.limits import LimitedPool
 from headrace.engine.outcome import Failed, GivenUp, Value, capture
 from headrace.engine.ports import Driver, Pool, Timer
 from headrace.engine.window import Window
@@ -48,10 +49,8 @@ class Retries:
 
     def calling(self, function: Call) -> Call:
         """`function` of an item, made again in the run's own thread, which does other things in between."""
-        now = self.driver.clock.now
 
         def call(item: Any) -> Any:
-            begun = now()
             try:
                 result = function(item)
             except Exception as error:
@@ -61,7 +60,7 @@ class Retries:
                     return result
                 outcome = Value(result)
             try:
-                return self._again(Attempts(self, begun), function, item, outcome).unwrap()
+                return self._again(Attempts(self), function, item, outcome).unwrap()
             finally:
                 del outcome  # which has the exception, which has this frame
 
@@ -102,14 +101,14 @@ class Retries:
 
 
 class Attempts:
-    """One call, and how often it was made."""
+    """One call that has failed, and how often it was made."""
 
     __slots__ = ("retries", "state")
 
-    def __init__(self, retries: Retries, begun: float) -> None:
+    def __init__(self, retries: Retries) -> None:
         self.retries = retries
         self.state = RetryCallState(retries.rule, retries.function, (), {})
-        self.state.start_time = begun  # on the driver's clock
+        self.state.start_time = retries.driver.clock.now()  # so that no wait for a limit or a worker counts before it
 
     def after(self, outcome: Value | Failed) -> float | Value | Failed:
         """For how many seconds to wait before the call is made again; or what it has come to in the end."""
@@ -178,6 +177,7 @@ class RetryPool:
     def __init__(self, retries: Retries, pool: Pool, driver: Driver) -> None:
         self.retries = retries
         self.inner = pool
+        self.submit_again = partial(pool.submit, again=True) if isinstance(pool, LimitedPool) else pool.submit
         self.driver = driver
         self.elsewhere = 0.0  # the pool within tells
         self.window: Window | None = None  # that has the places
@@ -186,7 +186,7 @@ class RetryPool:
 
     def submit(self, call: Call, item: Any, done: Done) -> None:
         """Have `call(item)` run elsewhere, and again if need be; `done` is called with what it comes to in the end."""
-        self._begin(call, item, done, self.driver.clock.now(), None)
+        self.inner.submit(call, item, partial(self._ended, call, item, done, None))
 
     def stop(self) -> None:
         """Cancel the calls that can be cancelled, make no call again, and do not wait."""
@@ -202,20 +202,17 @@ class RetryPool:
         if self.window is not None:
             self.window.due.clear()
 
-    def _begin(self, call: Call, item: Any, done: Done, begun: float, attempts: Attempts | None) -> None:
-        self.inner.submit(call, item, partial(self._ended, call, item, done, begun, attempts))
-
-    def _ended(
-        self, call: Call, item: Any, done: Done, begun: float, attempts: Attempts | None, outcome: Value | Failed
-    ) -> None:
+    def _ended(self, call: Call, item: Any, done: Done, attempts: Attempts | None, outcome: Value | Failed) -> None:
         verdict: float | Value | Failed = outcome
         if isinstance(outcome, Failed) or self.retries.looks_at_results:
-            attempts = attempts or Attempts(self.retries, begun)
+            attempts = attempts or Attempts(self.retries)
             verdict = attempts.after(outcome)
         if isinstance(verdict, (Value, Failed)):
             done(verdict)
         else:
-            self._wait(verdict, partial(self._begin, call, item, done, begun, attempts))
+            self._wait(
+                verdict, partial(self.submit_again, call, item, partial(self._ended, call, item, done, attempts))
+            )
 
     def _wait(self, seconds: float, again: Callable[[], None]) -> None:
         if self.resting:

@@ -130,7 +130,7 @@ class NodeRetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When a call that failed is made again. What decides is in the program.
 
     After one of the exceptions `on`, or if the function that it names says so: at most `attempts` calls in all, and
-    none that would begin `timeout` seconds or more after the first. The n-th wait is `wait_initial` times
+    none that would begin `timeout` seconds or more after the first failure. The n-th wait is `wait_initial` times
     `wait_exp_base` to the power of n - 1, at most `wait_max`, and up to `wait_jitter` by chance; or what the function
     `retry_after` gives for the exception. All of it in seconds. Or a tenacity object decides, of which `custom` is a
     text.

@@ -43,8 +43,8 @@ class Limit:
     """A limit for the calls of all steps that are given it with `limit=`, in all pipelines and all their runs.
 
     A call begins only when the limit lets it: while it waits, its item counts as in flight. Within one run, calls begin
-    in the order in which they come; runs at the same time in several threads or loops share the limit, in no promised
-    order. What waits takes no thread and blocks no event loop.
+    in the order in which they come, but for those that `retry` makes again, which come first; runs at the same time in
+    several threads or loops share the limit, in no promised order. What waits takes no thread and blocks no event loop.
 
     Args:
         concurrency: How many calls may run at once.

@@ -40,8 +40,7 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
         on: The exceptions after which a call is made again: classes, or a function that is given the exception and
             says whether.
         attempts: How many calls may be made for an item in all; None is as many as it takes.
-        timeout: Seconds from the beginning of the first call; a call that would begin later is not made. None is as
-            long as it takes.
+        timeout: Seconds from the first failure; a call that would begin later is not made. None is as long as it takes.
         wait_initial: Seconds before the second call.
         wait_max: Seconds to which a wait may grow.
         wait_jitter: Seconds of chance in a wait, at most; 0 for none.

@@ -1216,6 +1216,23 @@ def test_10_11_each_call_passes_the_limit(run_in_time: Run, mode: dict[str, Any]
     assert [time for _, time in flaky.log] == [0, 1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.parametrize("mode", [MODES["threads"], MODES["tasks"]], ids=["threads", "tasks"])
+def test_10_11_call_that_is_made_again_passes_the_limit_first(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 2, 1: 1}, clock)
+    call = flaky.as_step(mode, max_in_flight=9, retry=again(wait_initial=0.25), limit=Limit(rate="1/s"))
+    assert run_in_time(clock, numbers | call | str, 9) == list("012345678")
+    assert [number for number, _ in flaky.log] == [0, 0, 0, 1, 1, *range(2, 9)]
+
+
+@each_mode
+def test_10_11_no_time_before_the_first_failure_counts_for_the_timeout(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 1, 3: 1}, clock)
+    call = flaky.as_step(mode, retry=again(timeout=45), limit=Limit(rate="1/min"))
+    assert run_in_time(clock, numbers | call | str, 4) == list("0123")
+
+
 @each_mode
 def test_10_11_call_that_waits_leaves_its_place_in_the_limit(run_in_time: Run, mode: dict[str, Any]) -> None:
     clock = ScriptedClock()
