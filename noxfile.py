@@ -80,5 +80,5 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure speed and memory beside hand-written code and peers; arguments after `--` go to benchmarks/run.py."""
-    session.install(".[process]", *group("bench"))
+    session.install(".[process,retry]", *group("bench"))
     session.run("python", "-m", "benchmarks.run", *session.posargs)

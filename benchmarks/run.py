@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 
-from benchmarks import cases, growth
+from benchmarks import cases, growth, refusing
 from benchmarks.case import Case
 from benchmarks.comparison import compared, library_of
 from benchmarks.measuring import Row, costs_of, items_of, rounds_of, rows_of, shown
@@ -17,7 +17,7 @@ from benchmarks.measuring import Row, costs_of, items_of, rounds_of, rows_of, sh
 __all__: list[str] = []
 
 HEADER = ("", "median", "min", "max", "target", "time", "peak memory")
-MODULES = {"cases": cases.CASES, "growth": growth.CASES}
+MODULES = {"cases": cases.CASES, "growth": growth.CASES, "refusing": refusing.CASES}
 
 
 def all_cases() -> Iterator[tuple[Case, dict[str, str]]]:
