@@ -94,15 +94,15 @@ class SqliteStore:
     """
 
     def __init__(self, path: str | os.PathLike[str], command: Command | None = None) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self.command = command
         self.waiting: list[tuple[int, int, bytes, bytes]] = []
-        self.waiting_bytes = 0
+        self.waiting_bytes: int = 0
         self.kept: Counter[int] = Counter()  # not written yet
         self.read: Counter[int] = Counter()
-        self.due = 0.0  # a time of the monotonic clock
+        self.due: float = 0.0  # a time of the monotonic clock
         self.numbers: dict[str, int] = {}  # of steps
-        self.run = 0
+        self.run: int = 0
 
     def begin(self, pipeline: str) -> None:
         """A run begins. Raises: CheckpointError: the file cannot be used, or another run is using it."""
@@ -115,10 +115,10 @@ class SqliteStore:
                     "give each a file of its own"
                 )
             opened.callback(lock.close)
-            self.file = _opened(self.path)
+            self.file: sqlite3.Connection = _opened(self.path)
             opened.callback(self.file.close)
             self._begin(pipeline)
-            self.opened = opened.pop_all()  # until the end
+            self.opened: ExitStack[bool | None] = opened.pop_all()  # until the end
 
     def _begin(self, pipeline: str) -> None:
         command = None if self.command is None else msgspec.json.encode(self.command).decode()

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from greenlet import getcurrent, greenlet
 
 from headrace.drivers.clock import Clock, RealClock
+from headrace.drivers.pulled import Mailbox
 from headrace.drivers.runner import Observer, Told, log
-from headrace.drivers.sync import Hub, nothing
+from headrace.drivers.sync import Hub, Mail, nothing
 from headrace.engine.outcome import Failed, Stopped, Value, capture
 from headrace.engine.run import Execution
 from headrace.graph.dag import Program
@@ -115,13 +116,14 @@ class Inside:
         *,
         counting: bool,
     ) -> None:
-        self.mail = LoopMail()
-        self.hub = AsyncHub(self.mail, clock)
-        self.execution = self.hub.run = Execution(program, arguments, self.hub, counting, checkpoints)
+        self.mail: LoopMail = LoopMail()
+        self.hub: AsyncHub = AsyncHub(self.mail, clock)
+        self.execution: Execution = Execution(program, arguments, self.hub, counting, checkpoints)
+        self.hub.run = self.execution
         self.job: Callable[[], Any] = lambda: None
         self.outcome: Value | Failed | None = None
-        self.warned = False
-        self.greenlet = greenlet(self._work)
+        self.warned: bool = False
+        self.greenlet: greenlet = greenlet(self._work)
 
     async def do(self, job: Callable[[], Any]) -> Any:
         """What `job` gives, or raises. While it waits, the loop goes on."""
@@ -174,12 +176,13 @@ class LoopMail:
     """Messages to the run, for which the loop is left running."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.thread = threading.get_ident()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.thread: int = threading.get_ident()
         self.messages: deque[Callable[[], None]] = deque()
         self.arrived: asyncio.Future[None] | None = None
-        self.outside = self.idler = getcurrent()
-        self.turning = False
+        self.outside: greenlet = getcurrent()
+        self.idler: greenlet = self.outside
+        self.turning: bool = False
 
     def put(self, message: Callable[[], None]) -> None:
         """One more message, from any thread."""
@@ -256,7 +259,7 @@ class Holding:
 
     def __init__(self, hub: Hub, hold: Callable[[int], None]) -> None:
         self.hub = hub
-        self.post = hub.post
+        self.post: Callable[[Callable[[], None]], None] = hub.post
         self.hold = hold
 
     def expect(self, messages: int) -> None:
@@ -274,12 +277,13 @@ class AsyncHub(Hub):
         super().__init__(clock)
         loop_clock: Clock | None = getattr(mail.loop, "clock", None)
         if clock is None or clock is loop_clock:
-            self.given_clock, self.clock = loop_clock, RealClock(mail.loop.time)
-        self.mail = mail
-        self.near_loop = NearLoop(mail)
+            self.given_clock: Clock | None = loop_clock
+            self.clock: Clock | RealClock = RealClock(mail.loop.time)
+        self.mail: Mail = mail
+        self.near_loop: NearLoop = NearLoop(mail)
         hold = getattr(mail.loop, "hold", None)
         if hold is not None:
-            self.far = Holding(self, hold)
+            self.far: Mailbox = Holding(self, hold)
 
     def give_way(self) -> bool:
         """Let everyone else go on who can, in the loop too, and come back without waiting."""

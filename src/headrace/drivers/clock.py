@@ -57,9 +57,9 @@ class Timer:
     __slots__ = ("call", "others", "when")
 
     def __init__(self, when: float, call: Callable[[], object], others: list[Timer]) -> None:
-        self.when = when
-        self.call = call
-        self.others = others
+        self.when: float = when
+        self.call: Callable[[], object] = call
+        self.others: list[Timer] = others
 
     def cancel(self) -> None:
         """It is not to be done any more. Nothing happens if it is done."""

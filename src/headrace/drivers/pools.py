@@ -33,8 +33,8 @@ class ThreadPool:
         self.jobs: SimpleQueue[Any] = SimpleQueue()
         self.begun: SimpleQueue[None] = SimpleQueue()
         self.threads: list[threading.Thread] = []
-        self.running = 0
-        self.elsewhere = 0.0
+        self.running: int = 0
+        self.elsewhere: float = 0.0
 
     def submit(self, call: Callable[[Any], Any], item: Any, done: Callable[[Value | Failed], None]) -> None:
         """Have a thread run `call(item)`; return when it has begun. `done` is called in the run's own thread."""
@@ -84,12 +84,14 @@ class GeneratorThread:
 
     def __init__(self, pulled: Pulled, open: Open, label: str) -> None:
         self.pulled = pulled
-        self.post = pulled.mailbox.post
+        self.post: Callable[[Callable[[], None]], None] = pulled.mailbox.post
         self.open = open
         self.asks: SimpleQueue[bool] = SimpleQueue()
         self.replies: SimpleQueue[Outcome] = SimpleQueue()
         context = contextvars.copy_context()
-        self.thread = threading.Thread(target=context.run, args=(self._work,), name=f"headrace {label}", daemon=True)
+        self.thread: threading.Thread = threading.Thread(
+            target=context.run, args=(self._work,), name=f"headrace {label}", daemon=True
+        )
 
     def begin(self) -> None:
         """Begin to answer asks."""

@@ -44,10 +44,10 @@ class Job:
     __slots__ = ("attempts", "done", "item", "pool")
 
     def __init__(self, pool: ProcessPool, item: bytes, done: Done) -> None:
-        self.pool = pool
-        self.item = item
-        self.done = done
-        self.attempts = 0
+        self.pool: ProcessPool = pool
+        self.item: bytes = item
+        self.done: Done = done
+        self.attempts: int = 0
 
     def over(self, outcome: Value | Failed) -> None:
         """Have the run told of its outcome."""
@@ -80,18 +80,18 @@ class ProcessPool:
 
     def __init__(self, workers: Workers, node: Node) -> None:
         self.workers = workers
-        self.mailbox = workers.mailbox
-        self.step = str(node)
-        self.calls_at_once = node.concurrency
-        self.idempotent = node.idempotent
-        self.timeout = node.timeout
+        self.mailbox: Mailbox = workers.mailbox
+        self.step: str = str(node)
+        self.calls_at_once: int = node.concurrency
+        self.idempotent: bool = node.idempotent
+        self.timeout: float | None = node.timeout
         self.function: bytes | None = None
-        self.running = 0  # calls of which the run has not heard
-        self.stopped = False
+        self.running: int = 0  # calls of which the run has not heard
+        self.stopped: bool = False
         self.waiting: deque[Job] = deque()
         self.busy = 0  # workers with calls of this step
-        self.elsewhere = 0.0  # seconds that its calls took, all in all
-        self.seconds = 0.0  # that a call takes, on average; the latest ones count most
+        self.elsewhere: float = 0.0  # seconds that its calls took, all in all
+        self.seconds: float = 0.0  # that a call takes, on average; the latest ones count most
 
     def submit(self, call: Callable[[Any], Any], item: Any, done: Done) -> None:
         """Have a worker call `call(item)` as soon as one is free. `done` is called in the run's own thread."""
@@ -155,13 +155,13 @@ class Workers:
 
     def __init__(self, mailbox: Mailbox) -> None:
         self.mailbox = mailbox
-        self.cores = cores()
-        self.start_method = start_method()
+        self.cores: int = cores()
+        self.start_method: str = start_method()
         self.pools: list[ProcessPool] = []
         self.all: list[Worker] = []
         self.threads: list[threading.Thread] = []
-        self.stopping = False
-        self.change = threading.Condition()
+        self.stopping: bool = False
+        self.change: threading.Condition = threading.Condition()
 
     # -- in the run's own thread -------------------------------------------------------------------------------
 
@@ -268,12 +268,12 @@ class Worker:
 
     def __init__(self, workers: Workers, number: int) -> None:
         self.workers = workers
-        self.name = f"headrace worker {number}"
-        self.thread = threading.Thread(target=self._talk, name=self.name, daemon=True)
+        self.name: str = f"headrace worker {number}"
+        self.thread: threading.Thread = threading.Thread(target=self._talk, name=self.name, daemon=True)
         self.process: Any = None
-        self.started = False
-        self.unwanted = False
-        self.late = False  # it was ended because a call took too long
+        self.started: bool = False
+        self.unwanted: bool = False
+        self.late: bool = False  # it was ended because a call took too long
         self.pool: ProcessPool | None = None  # whose calls it makes
         self.given: deque[Job] = deque()  # those of them that are not over
         self.known: set[ProcessPool] = set()  # whose function it has

@@ -19,7 +19,7 @@ __all__ = ["Elsewhere", "Mailbox", "Pulled", "Server", "next_outcome"]
 class Mailbox(Protocol):
     """How code elsewhere reaches the run's own thread."""
 
-    def post(self, message: Callable[[], None]) -> None:
+    def post(self, message: Callable[[], None], /) -> None:
         """Have `message` called in the run's own thread."""
         ...
 
@@ -77,12 +77,12 @@ class Pulled:
         self.heard = heard
         self.failed = failed
         self.elsewhere: Elsewhere | None = None
-        self.begun = False
-        self.pending = 0  # asks that are not answered
-        self.waiting = False  # for a reply
-        self.stopping = False
-        self.over = False
-        self.expected = False
+        self.begun: bool = False
+        self.pending: int = 0  # asks that are not answered
+        self.waiting: bool = False  # for a reply
+        self.stopping: bool = False
+        self.over: bool = False
+        self.expected: bool = False
 
     def ask(self) -> None:
         """Have the generator resumed once more."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Observer", "Told", "iterate", "observed", "run"]
 
 Observer = Callable[[Event], object]
-log = logging.getLogger("headrace")
+log: logging.Logger = logging.getLogger("headrace")
 
 
 def run(
@@ -127,7 +127,7 @@ class Told:
 
     def __init__(self, execution: Execution, observers: Sequence[Observer]) -> None:
         self.execution = execution
-        self.observers = list(observers)
+        self.observers: list[Observer] = list(observers)
         self._tell(RunStarted(execution.dag))
 
     def ended(self) -> Report:

@@ -149,16 +149,16 @@ class Hub:
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.given_clock = clock
-        self.clock = clock or RealClock()
-        self.timers = Timers()
-        self.root = getcurrent()
-        self.nursery = self.root
+        self.clock: Clock | RealClock = clock or RealClock()
+        self.timers: Timers = Timers()
+        self.root: greenlet = getcurrent()
+        self.nursery: greenlet = self.root
         self.context: contextvars.Context | None = None
         self.ready: deque[greenlet] = deque()
         self.fibers: dict[Fiber, None] = {}
         self.mail: Mail = ThreadMail()
         self.far: Mailbox = self  # for what works outside of the run's thread and its loop
-        self.expected = 0
+        self.expected: int = 0
         self.threads: list[ThreadPool | GeneratorThread | Workers] = []
         self.pools: list[ThreadPool | TaskPool | Workers] = []
         self.workers: Workers | None = None
@@ -167,7 +167,7 @@ class Hub:
         self.loop: LoopThread | None = None
         self.reader: Fiber | None = None  # of the mail
         self.letter: Callable[[], object] | None = None
-        self.closing = False
+        self.closing: bool = False
         self.run: Execution | None = None
 
     def begin(self) -> None:

@@ -119,8 +119,8 @@ class TaskPool:
         self.mailbox = mailbox
         self.loop = loop
         self.tasks: dict[asyncio.Task[Any], None] = {}
-        self.running = 0
-        self.elsewhere = 0.0
+        self.running: int = 0
+        self.elsewhere: float = 0.0
 
     def submit(self, call: Callable[[Any], Any], item: Any, done: Callable[[Value | Failed], None]) -> None:
         """Await what `call(item)` gives in a task; return when that has begun.
@@ -166,13 +166,13 @@ class GeneratorTask:
 
     def __init__(self, pulled: Pulled, open: Open, loop: Loop) -> None:
         self.pulled = pulled
-        self.post = pulled.mailbox.post
+        self.post: Callable[[Callable[[], None]], None] = pulled.mailbox.post
         self.open = open
         self.loop = loop
         self.asks: asyncio.Queue[bool] = asyncio.Queue()
         self.replies: asyncio.Queue[Outcome] = asyncio.Queue()
         self.task: asyncio.Task[Any] | None = None
-        self.resumed = False  # the stage's own code is running, and may be cancelled
+        self.resumed: bool = False  # the stage's own code is running, and may be cancelled
 
     def begin(self) -> None:
         """Begin to answer asks."""

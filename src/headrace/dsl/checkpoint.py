@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Checkpoint", "as_checkpoint", "opened", "with_code"]
 
 METHODS = ("begin", "count", "get", "put", "flush", "end")
-log = logging.getLogger("headrace")
+log: logging.Logger = logging.getLogger("headrace")
 
 
 class Checkpoint:

@@ -46,7 +46,8 @@ class Handle:
     def __eq__(self, other: object) -> bool:
         self._misused("compares", "compare inside a step")
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        return object.__hash__(self)
 
     def __format__(self, _: str) -> str:
         self._misused("formats", "build the text inside a step")

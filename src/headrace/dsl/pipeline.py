@@ -53,7 +53,7 @@ class Pipeline(Flow[P, R_co]):
 
     def __init__(self, name: str, callee: Callee, body: Callable[..., Any]) -> None:
         self.name = name
-        self.callee = runnable(callee)
+        self.callee: Callee = runnable(callee)
         self._body = body
         self._replacements: Mapping[Any, Callable[..., Any]] = {}  # as `Trace.replacements`
         self._replaceable: Mapping[Any, str] = {}  # as `Trace.replaceable`, when it is compiled

@@ -70,9 +70,9 @@ class SyncRunner:
     def __init__(
         self, *, observers: Iterable[Observer] = (), checkpoint: Where = None, clock: Clock | None = None
     ) -> None:
-        self.observers = tuple(observers)
-        self.checkpoint = as_checkpoint(checkpoint)
-        self.clock = _checked(clock, "SyncRunner")
+        self.observers: tuple[Observer, ...] = tuple(observers)
+        self.checkpoint: Checkpoint | None = as_checkpoint(checkpoint)
+        self.clock: Clock | None = _checked(clock, "SyncRunner")
 
     @overload
     def execute(self, pipeline: Flow[P, Stream[T]], /, *args: P.args, **kwargs: P.kwargs) -> Run[list[T]]: ...
@@ -108,9 +108,9 @@ class AsyncRunner:
     def __init__(
         self, *, observers: Iterable[Observer] = (), checkpoint: Where = None, clock: Clock | None = None
     ) -> None:
-        self.observers = tuple(observers)
-        self.checkpoint = as_checkpoint(checkpoint)
-        self.clock = _checked(clock, "AsyncRunner")
+        self.observers: tuple[Observer, ...] = tuple(observers)
+        self.checkpoint: Checkpoint | None = as_checkpoint(checkpoint)
+        self.clock: Clock | None = _checked(clock, "AsyncRunner")
 
     @overload
     def execute(

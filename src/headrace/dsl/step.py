@@ -73,12 +73,12 @@ class Step(Flow[P, R_co]):
 
     def __init__(self, function: Callable[P, R_co], name: str, options: Options, changes: dict[str, Any]) -> None:
         self.function = function
-        self.callee = read(function, name)
+        self.callee: Callee = read(function, name)
         self.name = name
         owner = f"step '{name}' ({_place(function)})"
         settings = options.changed(changes, owner, is_async=self.callee.is_async)
         _check_unkeyed(owner, settings, self.callee)
-        self.settings = with_code(settings, function)
+        self.settings: Options = with_code(settings, function)
         functools.update_wrapper(self, function, updated=())
 
     def __repr__(self) -> str:

@@ -44,8 +44,8 @@ from headrace.graph.values import shown
 
 __all__ = ["Trace", "current_trace", "spread_inputs", "tracing"]
 
-SYNC = {abc.Iterator, abc.Iterable}
-ASYNC = {abc.AsyncIterator, abc.AsyncIterable}
+SYNC: set[Any] = {abc.Iterator, abc.Iterable}
+ASYNC: set[Any] = {abc.AsyncIterator, abc.AsyncIterable}
 _current: contextvars.ContextVar[Trace | None] = contextvars.ContextVar("headrace trace", default=None)
 
 
@@ -71,7 +71,7 @@ class Trace:
         self.name = name
         self.make_stream = make_stream
         self.drafts: dict[str, Draft] = {}
-        self.path = name
+        self.path: str = name
         self.uses: dict[str, int] = {}
         self.place: str | None = None  # where the call stands, if not in the code that is running
         self.replaceable: dict[Any, str] = {}  # every function that was recorded, by its key

@@ -25,7 +25,7 @@ class AtHand:
     __slots__ = ("held", "items")
 
     def __init__(self, items: Iterator[Any]) -> None:
-        self.items = items
+        self.items: Iterator[Any] = items
         self.held: list[Any] = []  # an item that was looked at and not taken
 
     @property
@@ -53,9 +53,9 @@ class Arriving:
     __slots__ = ("ask", "branch", "driver")
 
     def __init__(self, branch: Branch, ask: Callable[[], None], driver: Driver) -> None:
-        self.branch = branch
-        self.ask = ask
-        self.driver = driver
+        self.branch: Branch = branch
+        self.ask: Callable[[], None] = ask
+        self.driver: Driver = driver
 
     @property
     def waits(self) -> bool:

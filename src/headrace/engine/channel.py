@@ -48,11 +48,11 @@ class Channel:
     __slots__ = ("asking", "branches", "capacity", "ended", "produced", "stores", "waiting")
 
     def __init__(self, capacity: int, branches: int) -> None:
-        self.capacity = capacity
-        self.asking = 0
-        self.produced = 0
-        self.branches = tuple(Branch(self) for _ in range(branches))
-        self.stores = [branch.items for branch in self.branches]  # of the open branches
+        self.capacity: int = capacity
+        self.asking: int = 0
+        self.produced: int = 0
+        self.branches: tuple[Branch, ...] = tuple(Branch(self) for _ in range(branches))
+        self.stores: list[deque[Any]] = [branch.items for branch in self.branches]  # of the open branches
         self.ended: Ended | Failed | None = None
         self.waiting: list[Callable[[], object]] = []
 
@@ -124,15 +124,23 @@ class Split(Channel):
     """
 
     __slots__ = ("caught", "driven", "failures", "results")
+    asking: int
+    produced: int
 
     def __init__(self, capacity: int, failures: Sequence[bool]) -> None:
         super().__init__(capacity, 0)
-        self.branches = tuple(FailureBranch(self) if each else Branch(self) for each in failures)
-        self.stores = [branch.items for branch in self.branches]
-        self.results = [branch.items for branch in self.branches if not isinstance(branch, FailureBranch)]
-        self.failures = [branch.items for branch in self.branches if isinstance(branch, FailureBranch)]
-        self.caught = 0
-        self.driven = False  # an express asks until there is no room
+        self.branches: tuple[FailureBranch | Branch, ...] = tuple(
+            FailureBranch(self) if each else Branch(self) for each in failures
+        )
+        self.stores: list[deque[Any]] = [branch.items for branch in self.branches]
+        self.results: list[deque[Any]] = [
+            branch.items for branch in self.branches if not isinstance(branch, FailureBranch)
+        ]
+        self.failures: list[deque[Any]] = [
+            branch.items for branch in self.branches if isinstance(branch, FailureBranch)
+        ]
+        self.caught: int = 0
+        self.driven: bool = False  # an express asks until there is no room
 
     def put(self, item: Any) -> None:
         """Store an item that was asked for, in every open branch for its kind."""
@@ -174,12 +182,12 @@ class Branch:
     __slots__ = ("channel", "closed", "dropped", "items", "peak", "produced", "reader")
 
     def __init__(self, channel: Channel) -> None:
-        self.channel = channel
+        self.channel: Channel = channel
         self.items: deque[Any] = deque()
-        self.peak = 0
-        self.closed = False
-        self.produced = 0  # what the channel had produced when the branch closed
-        self.dropped = 0  # what it had not taken then
+        self.peak: int = 0
+        self.closed: bool = False
+        self.produced: int = 0  # what the channel had produced when the branch closed
+        self.dropped: int = 0  # what it had not taken then
         self.reader: Generator[Any, None, None] | None = None  # an express that may have items in hand
 
     @property

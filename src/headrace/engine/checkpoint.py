@@ -41,7 +41,7 @@ FIX = "make it a dataclass, or ask for pickle: Checkpoint(..., pickle=True)"
 LATEST = 0.1  # seconds until what calls gave is written that overlap
 AT_A_TIME = 100  # results that are read back before an event loop gets its turn
 
-log = logging.getLogger("headrace")
+log: logging.Logger = logging.getLogger("headrace")
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ class Checkpoints:
     def __init__(self, store: CheckpointStore, *, pickled: bool) -> None:
         self.store = store
         self.pickled = pickled
-        self.asking = _Asking(store)
+        self.asking: _Asking = _Asking(store)
         self.steps: dict[str, _Step] = {}  # by the node's id
         self.outermost = True
         self.resources: Collection[str] = ()  # parameters of an inner run that are given the resources of another
@@ -138,7 +138,7 @@ class _Asking:
 
     def __init__(self, store: CheckpointStore) -> None:
         self.store = store
-        self.lock = threading.Lock()
+        self.lock: threading.Lock = threading.Lock()
 
     def __enter__(self) -> None:
         self.lock.acquire()
@@ -156,9 +156,9 @@ class _Step:
     __slots__ = ("begun", "codec", "earlier", "results")
 
     def __init__(self, results: str, earlier: int, codec: Codec) -> None:
-        self.results = results
-        self.earlier = earlier
-        self.codec = codec
+        self.results: str = results
+        self.earlier: int = earlier
+        self.codec: Codec = codec
         self.begun: dict[bytes, int] = {}
 
 
@@ -168,12 +168,12 @@ class Kept:
     __slots__ = ("by_item", "call", "checkpoints", "node", "step")
 
     def __init__(self, checkpoints: Checkpoints, node: Node, step: _Step, arguments: bytes) -> None:
-        self.checkpoints = checkpoints
-        self.node = node
-        self.step = step
+        self.checkpoints: Checkpoints = checkpoints
+        self.node: Node = node
+        self.step: _Step = step
         items = [edge.parameter for edge in node.stream_edges if edge.delivery != "trigger"]
-        self.by_item = bool(items)
-        self.call = digest(arguments, *(name.encode() for name in items))
+        self.by_item: bool = bool(items)
+        self.call: bytes = digest(arguments, *(name.encode() for name in items))
 
     def key(self, item: Any) -> bytes:
         """What the result of the next call with that item is kept under. To be asked for once for each call.

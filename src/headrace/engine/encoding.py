@@ -23,10 +23,10 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec.msgpack import encode
 
 __all__ = ["Codec", "Pickled", "Unencodable", "digest", "identity"]
 
-encode = msgspec.msgpack.encode
 ATOMS = frozenset({str, int, float, bool, bytes, type(None)})
 LEAST, MOST = -(2**63), 2**64 - 1  # of a whole number in MessagePack
 CANNOT = (TypeError, ValueError, OverflowError, RecursionError, AttributeError)  # msgspec's reasons, and UnicodeError

@@ -27,9 +27,9 @@ class Call:
     __slots__ = ("done", "item", "node", "outcome")
 
     def __init__(self, node: Node, item: Any, done: Done) -> None:
-        self.node = node
-        self.item = item
-        self.done = done
+        self.node: Node = node
+        self.item: Any = item
+        self.done: Done = done
         self.outcome: Value | Failed | None = None  # what it came to, once it is held back
 
 

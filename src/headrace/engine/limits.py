@@ -22,7 +22,7 @@ from headrace.engine.outcome import Failed, Value
 from headrace.engine.ports import Driver, Pool, Timer
 from headrace.errors import OptionError
 from headrace.graph.dag import Node
-from headrace.graph.limit import Limit
+from headrace.graph.limit import Gate, Limit
 from headrace.graph.values import shown
 
 __all__ = ["LimitedPool", "Limits"]
@@ -37,7 +37,7 @@ class Limits:
     def __init__(self, limits: Mapping[str, Limit], driver: Driver) -> None:
         self.driver = driver
         lines = {limit: Line(limit, driver) for limit in limits.values()}
-        self.lines = {id: lines[limit] for id, limit in limits.items()}
+        self.lines: dict[str, Line] = {id: lines[limit] for id, limit in limits.items()}
         self.pools: list[LimitedPool] = []
 
     def here(self, node: Node, call: Call) -> Call:
@@ -76,12 +76,12 @@ class Waiting:
     __slots__ = ("again", "begin", "begun", "cost", "owner", "since")
 
     def __init__(self, cost: float, since: float, begin: Callable[[], object], owner: object, again: bool) -> None:
-        self.cost = cost
-        self.since = since
-        self.begin = begin
-        self.owner = owner
-        self.again = again
-        self.begun = False
+        self.cost: float = cost
+        self.since: float = since
+        self.begin: Callable[[], object] = begin
+        self.owner: object = owner
+        self.again: bool = again
+        self.begun: bool = False
 
 
 class Line:
@@ -89,11 +89,11 @@ class Line:
 
     def __init__(self, limit: Limit, driver: Driver) -> None:
         self.driver = driver
-        self.gate = limit.gate(driver.given_clock)
-        self.cost_of = limit.cost
+        self.gate: Gate = limit.gate(driver.given_clock)
+        self.cost_of: Callable[[Any], float] | None = limit.cost
         self.calls: deque[Waiting] = deque()
         self.timer: Timer | None = None
-        self.told = False  # that a message comes when the first call may ask again
+        self.told: bool = False  # that a message comes when the first call may ask again
 
     def cost(self, node: Node, item: Any) -> float:
         """What the call for an item counts for."""
@@ -217,9 +217,9 @@ class LimitedPool:
         self.node = node
         self.inner = pool
         self.driver = driver
-        self.elsewhere = 0.0  # the pool within tells
-        self.ends_here = node.executor == "process"  # there, nothing of this run could tell that a call is over
-        self.running = 0  # of those that end here
+        self.elsewhere: float = 0.0  # the pool within tells
+        self.ends_here: bool = node.executor == "process"  # there, nothing of this run could tell that a call is over
+        self.running: int = 0  # of those that end here
         self.call: Call | None = None  # the same each time
         self.limited: Call | None = None  # which tells when it is over
 

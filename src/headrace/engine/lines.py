@@ -23,7 +23,7 @@ from headrace.engine.policy import Policy
 from headrace.engine.ports import Driver, Port, fill, tap
 from headrace.engine.stopwatch import Stopwatch
 from headrace.engine.tasked import Tasked
-from headrace.graph.dag import Edge, Node, Program, Stage
+from headrace.graph.dag import Dag, Edge, Node, Program, Stage
 from headrace.graph.stages import PER_ITEM, as_they_come, calls_are_pooled, calls_overlap, may_pause
 
 if TYPE_CHECKING:
@@ -54,28 +54,30 @@ class Lines:
         counting: bool,
         checkpoints: Checkpoints | None = None,
     ) -> None:
-        self.dag = program.dag
-        self.nodes = blame.nodes
+        self.dag: Dag = program.dag
+        self.nodes: Mapping[str, Node] = blame.nodes
         self.values = values
         self.driver = driver
         self.blame = blame
         self.failed = failed
         self.counting = counting
-        self.policies = {
+        self.policies: dict[str, Policy] = {
             node.id: Policy(node, driver.utc, keep=counting) for node in self.dag.nodes if node.on_error != "raise"
         }
         timed = [node.id for node in self.dag.nodes if node.kind in TIMED] if counting else []
-        self.watches = {id: Stopwatch(driver.clock.now) for id in timed}
-        self.limits = Limits(program.limits, driver)
-        self.retries = _retries(program, self.policies, driver) if program.retries else {}
-        self.calls = Calls(
+        self.watches: dict[str, Stopwatch] = {id: Stopwatch(driver.clock.now) for id in timed}
+        self.limits: Limits = Limits(program.limits, driver)
+        self.retries: Mapping[str, Retries] = _retries(program, self.policies, driver) if program.retries else {}
+        self.calls: Calls = Calls(
             program, values, blame, self.policies, self.watches, self.limits, self.retries, driver, checkpoints
         )
         self.stages: dict[str, Stage] = {stage.nodes[-1]: stage for stage in self.dag.stages}
-        self.places = {end: place for place, end in enumerate(self.stages)}
-        self.woven = {group[0]: [self.nodes[id] for id in group] for stage in self.dag.stages for group in stage.woven}
-        self.ends = {id: stage.nodes[-1] for stage in self.dag.stages for id in stage.nodes}
-        self.consumers = self.dag.consumers()
+        self.places: dict[str, int] = {end: place for place, end in enumerate(self.stages)}
+        self.woven: dict[str, list[Node]] = {
+            group[0]: [self.nodes[id] for id in group] for stage in self.dag.stages for group in stage.woven
+        }
+        self.ends: dict[str, str] = {id: stage.nodes[-1] for stage in self.dag.stages for id in stage.nodes}
+        self.consumers: dict[str, list[tuple[str, Edge]]] = self.dag.consumers()
         if self.dag.returns == "stream":
             self.consumers[self.dag.outputs[0]].append(("", _to_caller(self.dag.outputs[0])))
         self.channels: dict[str, Channel] = {}
@@ -91,7 +93,7 @@ class Lines:
         self.closed: set[Link] = set()  # edges that nobody reads any more
         self.counters: dict[Link, itertools.count[int]] = {}
         self.value_waiting: list[Callable[[], object]] = []
-        self.elsewhere = Elsewhere(self)
+        self.elsewhere: Elsewhere = Elsewhere(self)
         self.held: Held | None = None  # in tests: calls that wait to be over
 
     def _make_channel(self, node: Node) -> None:

@@ -23,7 +23,7 @@ __all__ = ["LEFT_OUT", "Caught", "Fault", "Policy"]
 KEPT = 100  # failures in the report of each step
 FRACTION_FROM = 100  # items: a fraction of fewer says little before the end
 
-log = logging.getLogger("headrace")
+log: logging.Logger = logging.getLogger("headrace")
 
 
 class Caught(msgspec.Struct, frozen=True):
@@ -58,17 +58,17 @@ class Policy:
         self.node = node
         self.utc = utc
         self.keep = keep
-        self.limited = node.max_failures is not None
-        self.skips = node.on_error == "skip"
+        self.limited: bool = node.max_failures is not None
+        self.skips: bool = node.on_error == "skip"
         self.number_of: Callable[[int], int] = lambda counter: counter
         self.attempts_of: Callable[[BaseException], int] = lambda error: 1
-        self.failed = 0
-        self.skipped = 0
-        self.seen = 0  # items, as far as failures tell
+        self.failed: int = 0
+        self.skipped: int = 0
+        self.seen: int = 0  # items, as far as failures tell
         self.kinds: set[type[Exception]] = set()  # that were logged
         self.kept: list[Failure[Any]] = []
         self.last: Fault | None = None  # if it may yet turn out to be one too many
-        self.verdict = ""  # why one was too many
+        self.verdict: str = ""  # why one was too many
 
     def lost(self, error: Exception, item: Any = None, counter: int | None = None) -> object | None:
         """The step failed at `item` (a generator: at none). None if the run must fail.

@@ -253,13 +253,13 @@ class Port:
         source: Iterator[Any] | None = None,
         works: Pool | Puller | None = None,
     ) -> None:
-        self.channel = channel
-        self.source = source  # what `pump` asks, if that never waits
-        self.works = works  # for it elsewhere
-        self.pump = pump
-        self.driver = driver
-        self.idle = True
-        self.fiber = driver.spawn(self._serve) if in_fiber else None
+        self.channel: Channel = channel
+        self.source: Iterator[Any] | None = source  # what `pump` asks, if that never waits
+        self.works: Pool | Puller | None = works  # for it elsewhere
+        self.pump: Callable[[], None] = pump
+        self.driver: Driver = driver
+        self.idle: bool = True
+        self.fiber: Fiber | None = driver.spawn(self._serve) if in_fiber else None
 
     def ask(self) -> None:
         """Top the channel up, as far as that is possible without waiting."""
@@ -374,10 +374,10 @@ class LateTap:
     __slots__ = ("ask", "branch", "driver", "held")
 
     def __init__(self, branch: Branch, ask: Callable[[], None], driver: Driver) -> None:
-        self.branch = branch
-        self.ask = ask
-        self.driver = driver
-        self.held = False
+        self.branch: Branch = branch
+        self.ask: Callable[[], None] = ask
+        self.driver: Driver = driver
+        self.held: bool = False
 
     def __iter__(self) -> LateTap:
         return self

@@ -21,7 +21,7 @@ from headrace.engine.ports import Driver, Pool, Timer
 from headrace.engine.window import Window
 from headrace.errors import OptionError
 from headrace.graph.dag import Node
-from headrace.graph.retry import Retry, tenacious
+from headrace.graph.retry import Retry, Wait, tenacious
 from headrace.graph.values import shown
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ class Retries:
         self.node = node
         self.function = function
         self.driver = driver
-        self.rule = tenacious(retry)
-        self.retry_after = retry.retry_after if isinstance(retry, Retry) else None
-        self.looks_at_results = not isinstance(retry, Retry)  # a tenacity object may
+        self.rule: Any = tenacious(retry)
+        self.retry_after: Callable[[Exception], Wait] | None = retry.retry_after if isinstance(retry, Retry) else None
+        self.looks_at_results: bool = not isinstance(retry, Retry)  # a tenacity object may
         self.retried = 0
         self.last: GivenUp | None = None  # what was given up last: a policy asks for it right after
         self.elsewhere: RetryPool | None = None
@@ -106,8 +106,8 @@ class Attempts:
     __slots__ = ("retries", "state")
 
     def __init__(self, retries: Retries) -> None:
-        self.retries = retries
-        self.state = RetryCallState(retries.rule, retries.function, (), {})
+        self.retries: Retries = retries
+        self.state: RetryCallState = RetryCallState(retries.rule, retries.function, (), {})
         self.state.start_time = retries.driver.clock.now()  # so that no wait for a limit or a worker counts before it
 
     def after(self, outcome: Value | Failed) -> float | Value | Failed:
@@ -177,12 +177,14 @@ class RetryPool:
     def __init__(self, retries: Retries, pool: Pool, driver: Driver) -> None:
         self.retries = retries
         self.inner = pool
-        self.submit_again = partial(pool.submit, again=True) if isinstance(pool, LimitedPool) else pool.submit
+        self.submit_again: Callable[..., None] = (
+            partial(pool.submit, again=True) if isinstance(pool, LimitedPool) else pool.submit
+        )
         self.driver = driver
-        self.elsewhere = 0.0  # the pool within tells
+        self.elsewhere: float = 0.0  # the pool within tells
         self.window: Window | None = None  # that has the places
         self.timers: set[Timer] = set()
-        self.resting = False
+        self.resting: bool = False
 
     def submit(self, call: Call, item: Any, done: Done) -> None:
         """Have `call(item)` run elsewhere, and again if need be; `done` is called with what it comes to in the end."""

@@ -19,7 +19,7 @@ from headrace.engine.ports import Driver
 from headrace.engine.resources import Resources
 from headrace.engine.tasked import Tasked
 from headrace.errors import DeadlockError
-from headrace.graph.dag import RESOURCES, Node, Program
+from headrace.graph.dag import RESOURCES, Dag, Node, Program, Stage
 
 if TYPE_CHECKING:
     from headrace.engine.checkpoint import Checkpoints
@@ -41,16 +41,18 @@ class Execution:
         counting: bool,
         checkpoints: Checkpoints | None = None,
     ) -> None:
-        self.dag = program.dag
+        self.dag: Dag = program.dag
         self.nodes: dict[str, Node] = {node.id: node for node in self.dag.nodes}
         self.values: dict[str, Any] = dict(arguments)
         self.driver = driver
-        self.failures = Failures()
-        self.blame = Blame(self.nodes)
-        self.lines = Lines(program, self.values, driver, self.blame, self.failures.add, counting, checkpoints)
-        self.resources = Resources(self.lines.calls, driver, self.blame, self.failures)
-        self.stages = {stage.nodes[-1]: stage for stage in self.dag.stages if stage.handoff == "value"}
-        self.unfinished = {node.id: node for node in self.dag.nodes if node.id in self.stages}
+        self.failures: Failures = Failures()
+        self.blame: Blame = Blame(self.nodes)
+        self.lines: Lines = Lines(program, self.values, driver, self.blame, self.failures.add, counting, checkpoints)
+        self.resources: Resources = Resources(self.lines.calls, driver, self.blame, self.failures)
+        self.stages: dict[str, Stage] = {
+            stage.nodes[-1]: stage for stage in self.dag.stages if stage.handoff == "value"
+        }
+        self.unfinished: dict[str, Node] = {node.id: node for node in self.dag.nodes if node.id in self.stages}
         self.missing: dict[str, set[str]] = {}  # in fibers: the values that each unfinished node still needs
         self.needed_by: dict[str, list[str]] = {}  # and by value: the nodes that need it
 

@@ -20,9 +20,9 @@ class Stopwatch:
     __slots__ = ("lock", "now", "seconds")
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self.now = now
-        self.seconds = 0.0
-        self.lock = Lock()  # for calls in several threads
+        self.now: Callable[[], float] = now
+        self.seconds: float = 0.0
+        self.lock: Lock = Lock()  # for calls in several threads
 
     def of_item(self, function: Callable[[Any], Any], node: Node) -> Callable[[Any], Any]:
         """The function that a per-item node calls, timed."""

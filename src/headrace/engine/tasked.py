@@ -37,8 +37,8 @@ class Tasked:
         self.ends_in = ends_in
         self.opened: list[Any] = []
         listed = ends_in is None or (ends_in.kind == "collect" and ends_in.function is None)
-        self.collecting = per_item_run(nodes[::-1])[::-1] if listed else []
-        self.before = nodes[: len(nodes) - len(self.collecting)]
+        self.collecting: list[Node] = per_item_run(nodes[::-1])[::-1] if listed else []
+        self.before: list[Node] = nodes[: len(nodes) - len(self.collecting)]
         self.nodes = nodes
 
     @property

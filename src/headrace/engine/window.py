@@ -74,13 +74,14 @@ class Window:
         judge: Callable[[Fault], Value | Failed | None] = _fails,
         ends: Callable[[Ended | Failed], Ended | Failed] = _ends,
     ) -> None:
-        self.channel = channel
-        self.concurrency = concurrency
-        self.ordered = ordered
-        self.judge = judge
-        self.ends = ends
-        self.running = self.paused = 0
-        self.asking = False  # one of the places is for an item that has not come yet: others need not wait for it
+        self.channel: Channel = channel
+        self.concurrency: int = concurrency
+        self.ordered: bool = ordered
+        self.judge: Callable[[Fault], Value | Failed | None] = judge
+        self.ends: Callable[[Ended | Failed], Ended | Failed] = ends
+        self.running: int = 0
+        self.paused: int = 0
+        self.asking: bool = False  # one of the places is for an item that has not come yet: others need not wait for it
         self.due: deque[Callable[[], None]] = deque()  # calls that have waited, and find no place
         self.pending: deque[Slot] = deque()
         self.source_end: Ended | Failed | None = None

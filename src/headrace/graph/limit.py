@@ -92,7 +92,7 @@ class Limit:
         self.seconds: float | None = None
         if rate is not None:
             self.units, self.seconds = _parsed(owner, rate)
-        self.name = name or self._text()
+        self.name: str = name or self._text()
         self._lock = threading.Lock()
         self._gate = Gate(self)  # in real time
         self._gates: WeakKeyDictionary[Time, Gate] = WeakKeyDictionary()  # in scripted times

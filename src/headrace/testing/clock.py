@@ -102,8 +102,8 @@ class ScriptedLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, clock: ScriptedClock) -> None:
         self.clock = clock
-        self.held = 0
-        self.latest = clock.now()
+        self.held: int = 0
+        self.latest: float = clock.now()
         super().__init__(_Selector(self))
 
     def time(self) -> float:

@@ -26,9 +26,9 @@ class Meter:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.count = 0
-        self.highest = 0
+        self.lock: threading.Lock = threading.Lock()
+        self.count: int = 0
+        self.highest: int = 0
 
     def asked(self, item: T = None) -> T:  # type: ignore[assignment]  # without an item it gives None
         """The producer has been asked for `item`; gives it."""
@@ -68,7 +68,7 @@ class Meters:
     """
 
     def __init__(self, *names: str) -> None:
-        self.of = {name: Meter() for name in names}
+        self.of: dict[str, Meter] = {name: Meter() for name in names}
 
     def asked(self, item: T = None) -> T:  # type: ignore[assignment]
         """The producer has been asked for `item`; gives it."""

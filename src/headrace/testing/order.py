@@ -61,7 +61,7 @@ class CompletionOrder(Script):
     """
 
     def __init__(self, items: Iterable[object] = (), *, key: Callable[[Any], object] | None = None) -> None:
-        self.items = tuple(items)
+        self.items: tuple[object, ...] = tuple(items)
         self.key = key
         self._latest: _Turns | None = None
 
@@ -134,8 +134,8 @@ class _Turns:
     """An order during one run."""
 
     def __init__(self, order: CompletionOrder) -> None:
-        self.key = order.key
-        self.to_come = list(order.items)
+        self.key: Callable[[Any], object] | None = order.key
+        self.to_come: list[object] = list(order.items)
         self.log: list[Event] = []
         self.begun: list[Call] = []
 

@@ -63,7 +63,7 @@ class EveryRunner:
         self.ordered = ordered
         self.counts = counts
         self.clock = clock
-        self.runners = tuple(runners)
+        self.runners: tuple[Runner, ...] = tuple(runners)
 
     @overload
     def execute(self, pipeline: Flow[P, Stream[T]], /, *args: P.args, **kwargs: P.kwargs) -> Outcome[list[T]]: ...

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from headrace.dsl.flow import Flow
+from headrace.graph.callee import Callee
 from headrace.graph.dag import Dag, Edge, Node, Program
 from headrace.graph.stages import PER_ITEM, calls_overlap
 
@@ -37,8 +38,8 @@ class Watched(Flow[Any, Any]):
     """A pipeline whose functions tell a watch what they do."""
 
     def __init__(self, pipeline: Flow[Any, Any], watch: Watch) -> None:
-        self.name = pipeline.name
-        self.callee = pipeline.callee
+        self.name: str = pipeline.name
+        self.callee: Callee = pipeline.callee
         self.pipeline = pipeline
         self.watch = watch
 
@@ -59,13 +60,13 @@ class Watch:
     """Counts one run: what is in flight on each edge, and the calls that run in each node."""
 
     def __init__(self, dag: Dag) -> None:
-        self.nodes = {node.id: node for node in dag.nodes}
-        self.consumers = dag.consumers()
+        self.nodes: dict[str, Node] = {node.id: node for node in dag.nodes}
+        self.consumers: dict[str, list[tuple[str, Edge]]] = dag.consumers()
         self.edges: dict[str, list[Link]] = {
             id: [(id, target, edge.parameter) for target, edge in consumers if self._sees(target)]
             for id, consumers in self.consumers.items()
         }
-        self.lock = threading.Lock()
+        self.lock: threading.Lock = threading.Lock()
         self.in_flight: Counter[Link] = Counter()
         self.calls: Counter[str] = Counter()
         self.stopped: set[str] = set()

@@ -46,8 +46,10 @@ MODES: dict[str, dict[str, Any]] = {
     "async": {"async": True},
     "tasks": {"async": True, "max_in_flight": 4},
 }
-each_mode = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-each_flat_mode = pytest.mark.parametrize("mode", [MODES["inline"], MODES["ahead"], MODES["async"]])
+each_mode: pytest.MarkDecorator = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+each_flat_mode: pytest.MarkDecorator = pytest.mark.parametrize(
+    "mode", [MODES["inline"], MODES["ahead"], MODES["async"]]
+)
 
 
 @step
@@ -195,14 +197,14 @@ async def first_thirds_async(items: AsyncIterator[int]) -> AsyncIterator[int]:
         yield no_thirds(item)
 
 
-GENERATORS = {
+GENERATORS: dict[str, Any] = {
     "inline": step(on_error="skip")(first_thirds),
     "ahead": step(on_error="skip", max_in_flight=3)(first_thirds),
     "thread": step(on_error="skip", executor="thread")(first_thirds),
     "async": step(on_error="skip")(first_thirds_async),
     "async, ahead": step(on_error="skip", max_in_flight=3)(first_thirds_async),
 }
-each_generator = pytest.mark.parametrize("generator", GENERATORS.values(), ids=GENERATORS)
+each_generator: pytest.MarkDecorator = pytest.mark.parametrize("generator", GENERATORS.values(), ids=GENERATORS)
 
 
 @each_generator
@@ -696,7 +698,7 @@ class Flaky:
         self.fails = fails
         self.clock = clock
         self.error = error
-        self.lock = threading.Lock()
+        self.lock: threading.Lock = threading.Lock()
         self.calls: Counter[int] = Counter()
         self.log: list[tuple[int, float]] = []
 

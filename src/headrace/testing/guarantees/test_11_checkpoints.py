@@ -117,7 +117,7 @@ FORMS: dict[str, Callable[[Calls], Any]] = {
     "async generator": lambda calls: line("flat_map", calls.each_later),
     "async list": lambda calls: line("flat_map", calls.listed_later),
 }
-each_form = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+each_form: pytest.MarkDecorator = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
 
 
 # -- 11.1: finished, failed ----------------------------------------------------------------------------------
@@ -494,7 +494,7 @@ class Level(enum.IntEnum):
     LOW = 1
 
 
-DIFFERENT = [
+DIFFERENT: list[list[Any]] = [
     [1, True, 1.0, "1", b"1", None, Level.LOW, Decimal(1)],
     [[1, 2], (1, 2), {1, 2}, {1: 2}, Pair(1, 2), Point(1, 2), Pixel(1, 2), frozenset({1, 2})],
     [Point(1, Point(2)), Point(1, Pixel(2)), Point(1, {"x": 2}), Point(1, [2])],
@@ -521,7 +521,7 @@ def test_11_2_items_that_differ_in_type_or_value_are_told_apart(store: Path, ite
     assert runner.execute(body, items[::-1]).result == list(range(len(items), 0, -1))
 
 
-EQUAL = [
+EQUAL: list[tuple[Any, Any]] = [
     ({1: "a", "b": 2}, {"b": 2, 1: "a"}),
     ({"to", "be", "or"}, {"or", "be", "to"}),
     (Point(1, {"a": [1, 2]}), Point(1, {"a": [1, 2]})),
@@ -882,7 +882,7 @@ class Address(msgspec.Struct):
     lines: tuple[str, ...] = ()
 
 
-Old = namedtuple("Old", "a b")
+Old: Any = namedtuple("Old", "a b")
 
 READ_BACK: list[tuple[Any, Any]] = [
     (Any, [None, True, 1, -(2**63), 2**64 - 1, 1.5, "text", b"bytes", [1, ["a", {"b": [None]}]], {1: "a", None: []}]),
@@ -949,7 +949,7 @@ class Opaque:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Opaque)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: None  # type: ignore[assignment]  # as `__eq__` alone makes it
 
 
 class Word(str):

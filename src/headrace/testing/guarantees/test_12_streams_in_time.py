@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from headrace import DeadlockError, Failure, OptionError, Stream, merge, pipeline, step, stream, zip_streams
+from headrace import DeadlockError, Failure, OptionError, Step, Stream, merge, pipeline, step, stream, zip_streams
 from headrace.testing import Meter, ScriptedClock
 
 Run = Callable[..., Any]
@@ -29,7 +29,7 @@ async def numbers_async(count: int, first: int = 0) -> AsyncIterator[int]:
         yield number
 
 
-numbers_in_thread = numbers.options(executor="thread", name="numbers_in_thread")
+numbers_in_thread: Step[..., Stream[int]] = numbers.options(executor="thread", name="numbers_in_thread")
 
 
 @step
@@ -833,7 +833,7 @@ class Held(ScriptedClock):
 
     def __init__(self) -> None:
         super().__init__()
-        self.held = threading.Event()
+        self.held: threading.Event = threading.Event()
 
     def until(self, when: float, *, idle: bool, look_again: Callable[[], None]) -> float | None:
         seconds = super().until(when, idle=idle, look_again=look_again)

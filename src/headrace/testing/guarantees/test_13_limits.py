@@ -25,8 +25,10 @@ MODES: dict[str, dict[str, Any]] = {
     "async": {"async": True},
     "tasks": {"async": True, "max_in_flight": 4},
 }
-each_mode = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-overlapping = pytest.mark.parametrize("mode", [MODES["threads"], MODES["tasks"]], ids=["threads", "tasks"])
+each_mode: pytest.MarkDecorator = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+overlapping: pytest.MarkDecorator = pytest.mark.parametrize(
+    "mode", [MODES["threads"], MODES["tasks"]], ids=["threads", "tasks"]
+)
 PATIENCE = 30  # seconds, for what should happen at once
 
 
@@ -56,8 +58,9 @@ class Meter:
     """Counts calls that run at once."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.running = self.peak = 0
+        self.lock: threading.Lock = threading.Lock()
+        self.running: int = 0
+        self.peak: int = 0
 
     def __enter__(self) -> None:
         with self.lock:

@@ -13,7 +13,7 @@ from headrace import OptionError, Stream, pipeline, step, stream, zip_streams
 
 Run = Callable[..., Any]
 FAILURE = ValueError("an item, not a failure")
-STRANGE = [None, FAILURE, StopIteration, StopIteration(3), NotImplemented, ..., (), GeneratorExit(), float]
+STRANGE: list[Any] = [None, FAILURE, StopIteration, StopIteration(3), NotImplemented, ..., (), GeneratorExit(), float]
 
 
 def same(item: Any) -> Any:

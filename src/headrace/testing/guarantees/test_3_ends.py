@@ -48,7 +48,7 @@ def in_thread(one: Any) -> Any:
     return one.options(executor="thread", max_in_flight=2)
 
 
-FAILING = {
+FAILING: dict[str, Any] = {
     "called per item": (numbers | abs | checked | str, "checked", " at item 4"),
     "called per item, ahead": (numbers | checked.options(max_in_flight=3) | same, "checked", " at item 4"),
     "called per item, in a thread": (numbers | in_thread(checked) | same, "checked", " at item 4"),

@@ -154,7 +154,7 @@ def one_more(number: int) -> Iterator[int]:
     yield number + 1
 
 
-CHAINS = {
+CHAINS: dict[str, Any] = {
     "called per item": step(increment),
     "called per item, ahead": step("increment", fn=increment, max_in_flight=2),
     "called per item, flattened": step(one_more),

@@ -84,16 +84,16 @@ def numbers(count: int) -> Iterator[int]:
     yield from range(count)
 
 
-FACTORIES = {"plain": Log.plain, "async": Log.in_task}
-each_kind = pytest.mark.parametrize("make", FACTORIES.values(), ids=FACTORIES)
-STEPS = {
+FACTORIES: dict[str, Any] = {"plain": Log.plain, "async": Log.in_task}
+each_kind: pytest.MarkDecorator = pytest.mark.parametrize("make", FACTORIES.values(), ids=FACTORIES)
+STEPS: dict[str, Any] = {
     "inline": (Log.source, Log.use, {}),
     "ahead": (Log.source, Log.use, {"max_in_flight": 3}),
     "thread": (Log.source, Log.use, {"max_in_flight": 3, "executor": "thread"}),
     "async": (Log.source_in_task, Log.use_in_task, {}),
     "async, ahead": (Log.source_in_task, Log.use_in_task, {"max_in_flight": 3}),
 }
-each_way = pytest.mark.parametrize("way", STEPS.values(), ids=STEPS)
+each_way: pytest.MarkDecorator = pytest.mark.parametrize("way", STEPS.values(), ids=STEPS)
 
 
 def line(log: Log, way: Any, *makes: Any, branches: int = 1) -> Any:
@@ -371,7 +371,9 @@ class FailingInTask(Failing):
         return self.leave(failure)
 
 
-each_failing = pytest.mark.parametrize("make", [FailingPlain, FailingInTask], ids=["plain", "async"])
+each_failing: pytest.MarkDecorator = pytest.mark.parametrize(
+    "make", [FailingPlain, FailingInTask], ids=["plain", "async"]
+)
 
 
 def failing_line(log: Log, make: Any, *given: Any) -> Any:

@@ -26,9 +26,11 @@ from headrace.testing import Meter
 pytest.importorskip("cloudpickle")
 
 Run = Callable[..., Any]
-forks = "fork" in multiprocessing.get_all_start_methods()
-unix = pytest.mark.skipif(not forks, reason="needs fork, signals and named pipes")
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+forks: bool = "fork" in multiprocessing.get_all_start_methods()
+unix: pytest.MarkDecorator = pytest.mark.skipif(not forks, reason="needs fork, signals and named pipes")
+pytestmark: pytest.MarkDecorator = pytest.mark.filterwarnings(
+    "ignore:This process .* is multi-threaded:DeprecationWarning"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +49,7 @@ class Pipes:
     """Named pipes: who opens one end waits for who opens the other, in whatever process."""
 
     def __init__(self, folder: Path) -> None:
-        self.paths = [folder / "there", folder / "back"]
+        self.paths: list[Path] = [folder / "there", folder / "back"]
         for path in self.paths:
             os.mkfifo(path)
 
@@ -87,7 +89,9 @@ def run_script(text: str, folder: Path, method: str) -> subprocess.CompletedProc
     return subprocess.run([sys.executable, script], env=environment, text=True, capture_output=True, check=False)
 
 
-each_method = pytest.mark.parametrize("method", [m for m in ("fork", "spawn") if forks or m == "spawn"])
+each_method: pytest.MarkDecorator = pytest.mark.parametrize(
+    "method", [m for m in ("fork", "spawn") if forks or m == "spawn"]
+)
 
 
 def in_process(function: Callable[..., Any], **options: Any) -> Any:
@@ -273,7 +277,7 @@ def test_9_1_function_of_a_module_is_imported_and_not_copied(run_pipeline: Run) 
 class Heavy:
     """Counts how often it is packed here, and notes each process that unpacks it."""
 
-    packed = 0
+    packed: int = 0
 
     def __init__(self, calls: Calls | None = None) -> None:
         self.calls = calls
@@ -288,7 +292,7 @@ def unpacked(calls: Calls) -> Heavy:
     return Heavy(calls)
 
 
-heavy = Heavy()
+heavy: Heavy = Heavy()
 
 
 @step(executor="process")
@@ -380,14 +384,14 @@ class Unloadable(Exception):
 class Locked(Exception):
     def __init__(self) -> None:
         super().__init__("locked")
-        self.lock = threading.Lock()
+        self.lock: threading.Lock = threading.Lock()
 
 
 def raise_(error: BaseException) -> Any:
     raise error
 
 
-lock = threading.Lock()
+lock: threading.Lock = threading.Lock()
 UNPICKLABLE: dict[str, tuple[Any, str]] = {
     "function": (
         (lambda lock: lambda number: lock)(lock),
