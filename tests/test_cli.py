@@ -1,5 +1,6 @@
 """The command line, once as a process of its own and else in this one."""
 
+import io
 import json
 import re
 import shutil
@@ -16,8 +17,9 @@ from headrace.cli import main
 WORDS = '''
 from __future__ import annotations
 
-import enum
 import asyncio
+import dataclasses
+import enum
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Literal
@@ -115,12 +117,73 @@ def lengths(words: Stream[str]) -> Stream[int]:
     return stream(words).map(len)
 
 
+@step
+def anything(data):
+    return data
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: int
+
+
+@step
+def located(point: Point) -> int:
+    return point.x + point.y
+
+
+@step
+def runs_with(runner: str, set: int) -> list[object]:
+    return [runner, set]
+
+
+@step
+def looping() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+@step
+def loops() -> Iterator[bool]:
+    yield looping()
+
+
 squares = numbers | (lambda number: number * number)
 odds = numbers | odd
 waits = numbers | waited | str
 halves = count_down | halved
 plain = 3
 '''
+
+
+TALKS = """
+import os
+from headrace import step
+
+print("loading")
+
+@step
+def numbers():
+    yield from range(3)
+
+@step
+def square(number: int) -> int:
+    print("squaring", number)
+    return number * number
+
+@step
+def loud_square(number: int) -> int:
+    os.system(f"echo squaring {number}")
+    return number * number
+
+squares = numbers | square
+in_processes = numbers | square.options(executor="process", max_in_flight=3)
+outside = numbers | loud_square
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -151,24 +214,24 @@ def headrace(*arguments, **options):
         ("words.py:numbers 1 --start -4", "-4\n"),
         ("words:numbers 1", "0\n"),
         ("./words.py:squares --count 4", "0\n1\n4\n9\n"),
-        ("words.py:shout no --times 2", "NONO\n"),
+        ("words.py:shout no --times 2", '"NONO"\n'),
         ("words.py:lengths to be not", "2\n2\n3\n"),
         ("words.py:lengths --words to --words not", "2\n3\n"),
         ("words.py lengthy", "7\n"),
-        ("words.py:tail one two three", "two\nthree\n"),
+        ("words.py:tail one two three", '"two"\n"three"\n'),
         ("words.py:nothing", ""),
-        ("words.py:waits --count 2", "0\n1\n"),
+        ("words.py:waits --count 2", '"0"\n"1"\n'),
         ("words.py:count_down 2", "2\n1\n"),
         ("words.py:waited 2", "2\n"),
-        ("words.py:last one two", "two\n"),
-        ("words.py:mixed", "text\n{\"a\":[1,null]}\nnull\n2.5\nValueError('an item')\n"),
+        ("words.py:last one two", '"two"\n'),
+        ("words.py:mixed", '"text"\n{"a":[1,null]}\nnull\n2.5\n"ValueError: an item"\n'),
         (
             "words.py:all_kinds 1 a/b.txt --names x --names y --size l --colour dark-blue --loud",
             '[1.0,"b.txt",["x","y"],"l",2,true]\n',
         ),
     ],
 )
-def test_flags_come_from_the_signature_and_results_are_printed_plainly(command, printed, capsys):
+def test_flags_come_from_the_signature_and_results_are_lines_of_json(command, printed, capsys):
     if command.startswith("words.py "):
         Path("words.py").write_text(WORDS.split("squares =")[0])  # leaves one pipeline
     assert main(["run", *command.split()]) == 0
@@ -203,18 +266,214 @@ def test_help_shows_the_docstring_and_the_parameters_of_the_pipeline(capsys):
 
 @pytest.mark.parametrize(
     ("command", "shown"),
-    [("--help", "show"), ("", "run"), ("run --help", "TARGET"), ("show --help", "mermaid")],
+    [("--help", "show"), ("", "run"), ("list --help", "MODULE"), ("run --help", "TARGET"), ("show --help", "mermaid")],
 )
 def test_help_of_the_commands(command, shown, capsys):
     assert main(command.split()) == 0
     assert shown in capsys.readouterr().out
 
 
+def test_help_tells_the_types_and_fits_in_80_columns(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["run", "words.py:all_kinds", "--help"]) == 0
+    shown = capsys.readouterr().out
+    for line in ("--ratio          [type: float] [required]", "--names          [type: list[str]] [required]"):
+        assert line in shown
+    assert "[choices: red, dark-blue] [required]" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_list_names_what_can_be_run(capsys):
+    assert main(["list", "words.py"]) == 0
+    assert capsys.readouterr().out.splitlines()[:4] == [
+        "pipeline  lengths(words: Stream[str]) -> Stream[Any]",
+        "          The length of each word.",
+        "pipeline  squares(count: int = 3, start: int = 0) -> Stream[Any]",
+        "pipeline  odds(count: int = 3, start: int = 0) -> Stream[int]",
+    ]
+    assert main(["list", "words", "--format", "json"]) == 0
+    listed = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
+    assert listed["numbers"] == {
+        "name": "numbers",
+        "kind": "step",
+        "parameters": {"count": "int = 3", "start": "int = 0"},
+        "gives": "Stream[int]",
+        "about": "Whole numbers in order.",
+        "where": "words.py:23",
+    }
+
+
+# -- parameters from a file ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("params.json", '{"ratio": 1, "path": "a/b.txt", "names": ["x"], "size": "l", "colour": "dark-blue"}'),
+        ("params.toml", 'ratio = 1.0\npath = "a/b.txt"\nnames = ["x"]\nsize = "l"\ncolour = "dark-blue"\n'),
+        ("-", '{"ratio": "1", "path": "a/b.txt", "names": ["x"], "size": "l", "colour": "dark-blue"}'),
+        ("-", 'ratio = 1\npath = "a/b.txt"\nnames = "x"\nsize = "l"\ncolour = "dark-blue"\n'),
+    ],
+)
+def test_parameters_come_from_a_file_and_flags_go_before_them(file, text, capsys, monkeypatch):
+    if file == "-":
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    else:
+        Path(file).write_text(text)
+    assert main(["run", "words.py:all_kinds", "--params-file", file, "--size", "s", "--loud"]) == 0
+    assert capsys.readouterr() == ('[1.0,"b.txt",["x"],"s",2,true]\n', "")
+
+
+@pytest.mark.parametrize(
+    ("target", "data", "flags", "printed"),
+    [
+        ("words.py:tail", {"words": ["one", "two"]}, "", '"two"\n'),
+        ("words.py:last", {"words": ["one", "two"]}, "", '"two"\n'),
+        ("words.py:shout", {"text": "no"}, "yes", '"YES"\n'),
+        ("words.py:shout", {"text": "no"}, "--times 2", '"NONO"\n'),
+        ("words.py:shout", {"times": 2}, "no", '"NONO"\n'),
+        ("words.py:anything", {"data": {"a": [1, None]}}, "", '{"a":[1,null]}\n'),
+        ("words.py:anything", {"data": 3}, "", "3\n"),
+        ("words.py:anything", {}, "3", '"3"\n'),
+        ("words.py:located", {"point": {"x": 1, "y": 2}}, "", "3\n"),
+    ],
+)
+def test_what_is_in_the_file_is_of_the_type_that_the_parameter_asks_for(target, data, flags, printed, capsys):
+    Path("params.json").write_text(json.dumps(data))
+    command = ["run", target, *flags.split(), "--params-file=params.json"]
+    assert main(command) == 0
+    assert capsys.readouterr() == (printed, "")
+
+
+def test_help_shows_what_is_in_the_file(capsys):
+    Path("params.toml").write_text("count = 7")
+    assert main(["run", "words.py:numbers", "--params-file", "params.toml", "--help"]) == 0
+    assert "[default: 7]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "line"),
+    [
+        ("no.json", None, "no.json: cannot be read: No such file or directory; give a JSON or TOML file, or -"),
+        (
+            "params.json",
+            "{",
+            "params.json: must be JSON, got other data: Input data was truncated; mend it",
+        ),
+        ("params.json", "[1]", "params.json: must hold parameters by name, got [1]; write it as an object"),
+        (
+            "params.toml",
+            "cuont = 3",
+            "params.toml: step 'numbers' (words.py:23) has no parameter 'cuont'; did you mean count?",
+        ),
+        (
+            "params.toml",
+            "x = 3",
+            "params.toml: step 'numbers' (words.py:23) has no parameter 'x'; it takes count, start",
+        ),
+        (
+            "params.json",
+            '{"count": "many"}',
+            "params.json: count must be int, got 'many'; see headrace run words.py:numbers --help",
+        ),
+        (
+            "params.json",
+            '{"count": [1]}',
+            "params.json: count must be int, got [1]; see headrace run words.py:numbers --help",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_file_is_one_line_and_exit_code_2(file, text, line, capsys):
+    if text is not None:
+        Path(file).write_text(text)
+    assert main(["run", "words.py:numbers", "--params-file", file]) == 2
+    assert capsys.readouterr() == ("", f"headrace: {line}\n")
+
+
+# -- other options for a run ---------------------------------------------------------------------------------
+
+
+def test_set_changes_options_of_steps_in_this_run(capsys):
+    command = ["run", "words.py:odds", "--set", "odd.on_error=skip", "--set=odd.max_failures=5"]
+    assert main(command) == 0
+    assert capsys.readouterr().out == "0\n1\n"
+    assert main(["run", "words.py:odds"]) == 1
+
+
+def test_set_changes_a_step_that_is_run_by_itself(capsys):
+    assert main(["run", "words.py:numbers", "--set", "numbers.max_in_flight=5"]) == 0
+    assert capsys.readouterr() == ("0\n1\n2\n", "")
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ("odd", "--set: must be STEP.OPTION=VALUE, such as fetch.max_in_flight=50, got 'odd'; write it so"),
+        (
+            "odd.max_in_fligt=2",
+            "--set odd.max_in_fligt=2: 'max_in_fligt' is no option that can be set so; did you mean max_in_flight?",
+        ),
+        (
+            "odd.limit=2",
+            "--set odd.limit=2: 'limit' is no option that can be set so; the options are max_in_flight, concurrency, "
+            "ordered, executor, idempotent, timeout, on_error, max_failures, checkpoint, version, unkeyed",
+        ),
+        (
+            "od.timeout=2",
+            "pipeline 'numbers_to_odd' (words.py:140): has no step 'od' whose options can be set; did you mean odd?",
+        ),
+        (
+            "x.timeout=2",
+            "pipeline 'numbers_to_odd' (words.py:140): has no step 'x' whose options can be set; its steps "
+            "are numbers, odd",
+        ),
+        ("odd.max_in_flight=0", "step 'odd' (words.py:38): max_in_flight must be a whole number of 1 or more, got 0"),
+        ("odd.max_in_flight=x", "step 'odd' (words.py:38): max_in_flight must be a whole number of 1 or more, got 'x'"),
+        (
+            "odd.ordered=false",
+            "step 'odd' (words.py:38): ordered=False needs calls that overlap, got "
+            "executor='inline'; add executor='thread', or make it async",
+        ),
+    ],
+)
+def test_what_cannot_be_set_is_one_line_and_exit_code_2(given, line, capsys):
+    assert main(["run", "words.py:odds", "--set", given]) == 2
+    assert capsys.readouterr() == ("", f"headrace: {line}\n")
+
+
+def test_the_runner_can_be_chosen(capsys):
+    assert main(["run", "words.py:loops"]) == 0
+    assert main(["run", "words.py:loops", "--runner", "async"]) == 0
+    assert main(["run", "words.py:looping", "--runner", "async"]) == 0
+    assert capsys.readouterr().out == "false\ntrue\ntrue\n"
+    assert main(["run", "words.py:odds", "--runner", "async"]) == 1
+    assert capsys.readouterr().out == "0\n1\n"
+
+
+def test_raw_text_is_printed_as_it_is(capsys):
+    assert main(["run", "words.py:mixed", "--raw"]) == 0
+    assert capsys.readouterr().out == 'text\n{"a":[1,null]}\nnull\n2.5\n"ValueError: an item"\n'
+
+
+def test_flags_of_a_pipeline_go_before_those_that_every_pipeline_has(capsys):
+    assert main(["run", "words.py:runs_with", "--runner", "me", "--set", "3"]) == 0
+    assert capsys.readouterr().out == '["me",3]\n'
+
+
+def test_what_steps_and_modules_print_does_not_come_between_the_results(capsys):
+    Path("talks.py").write_text(TALKS)
+    assert main(["run", "talks.py:squares"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "0\n1\n4\n"
+    assert err == "loading\nsquaring 0\nsquaring 1\nsquaring 2\n"
+
+
 # -- what is refused -----------------------------------------------------------------------------------------
 
 ALL = (
     "there are lengths, squares, odds, waits, halves, "
-    "numbers, shout, odd, tail, all_kinds, call, nothing, mixed, count_down, waited, halved, last"
+    "numbers, shout, odd, tail, all_kinds, call, nothing, mixed, count_down, waited, halved, last, "
+    "anything, located, runs_with, looping, loops"
 )
 
 
@@ -233,8 +492,9 @@ ALL = (
             "run words.x:x",
             "'words.x': no such module; give the path of a Python file, or the name of a module",
         ),
-        ("run words.py:nmbers", f"words.py: has no pipeline 'nmbers'; {ALL}"),
-        ("show words:nmbers", f"words: has no pipeline 'nmbers'; {ALL}"),
+        ("run words.py:nmbers", "words.py: has no pipeline 'nmbers'; did you mean numbers?"),
+        ("run words.py:pages", f"words.py: has no pipeline 'pages'; {ALL}"),
+        ("show words:nmbers", "words: has no pipeline 'nmbers'; did you mean numbers?"),
         ("run words.py:plain", f"words.py: 'plain' must be a pipeline or a step, got a int; {ALL}"),
         ("run words.py", f"words.py: has 5 pipelines, got no name of one; {ALL}"),
         ("run words.py:", f"words.py: has 5 pipelines, got no name of one; {ALL}"),
@@ -281,7 +541,8 @@ ALL = (
         ("run", 'command line: command "run" parameter TARGET requires an argument; see headrace --help'),
         (
             "nmbers",
-            'command line: unknown command "nmbers". Available commands: run, show, runs, resume; see headrace --help',
+            'command line: unknown command "nmbers". Available commands: list, show, run, runs, resume; see '
+            "headrace --help",
         ),
         ("run syntax.py", "syntax.py:2: invalid syntax, got 'def f(:'; correct it"),
         ("run syntax:x", "syntax.py:2: invalid syntax, got 'def f(:'; correct it"),
@@ -328,7 +589,7 @@ def test_a_failure_is_the_users_traceback_and_exit_code_1(capsys):
     assert err.startswith("Traceback (most recent call last):\n")
     assert 'raise LookupError("two is even")' in err
     assert "LookupError: two is even\nheadrace: step 'odd' (words.py:" in err
-    assert "cli.py" not in err
+    assert "headrace/cli" not in err
 
 
 def test_a_failure_of_an_async_step_is_the_users_traceback_and_exit_code_1(capsys):
@@ -338,7 +599,7 @@ def test_a_failure_of_an_async_step_is_the_users_traceback_and_exit_code_1(capsy
     assert err.startswith("Traceback (most recent call last):\n")
     assert "return 10 / (number - 2)" in err
     assert "ZeroDivisionError: division by zero\nheadrace: step 'halved' (words.py:" in err
-    assert "cli.py" not in err
+    assert "headrace/cli" not in err
 
 
 def test_a_failure_while_the_file_is_loaded_is_shown_whole(capsys):
@@ -543,6 +804,15 @@ def test_the_process_exits_with_the_code():
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize("pipeline", ["in_processes", "outside"])
+def test_what_other_processes_print_does_not_come_between_the_results(pipeline):
+    Path("talks.py").write_text(TALKS)
+    with headrace("run", f"talks.py:{pipeline}") as process:
+        out, err = process.communicate()
+    assert out == "0\n1\n4\n"
+    assert {*err.splitlines()} == {"loading", "squaring 0", "squaring 1", "squaring 2"}
+
+
 def test_items_are_printed_as_they_come_until_the_reader_has_enough():
     Path("endless.py").write_text(ENDLESS)
     with headrace("run", "endless.py:endless") as process:
@@ -559,9 +829,15 @@ def test_items_are_printed_as_they_come_until_the_reader_has_enough():
 def test_a_signal_closes_the_run_and_is_the_exit_code(sent, code, pipeline):
     Path("endless.py").write_text(ENDLESS)
     with headrace("run", f"endless.py:{pipeline}") as process:
-        assert process.stdout.readline() == "begun\n"
+        assert process.stdout.readline() == '"begun"\n'
         process.send_signal(getattr(signal, sent))
-        assert process.communicate() == ("", "")
+        out, err = process.communicate()
+    assert out == ""
+    assert [line.split()[:3] for line in err.splitlines()] == [
+        ["headrace:", "interrupted;", "so"],
+        ["step", "in", "out"],
+        [f"{pipeline}/{pipeline}", "0", "1"],
+    ]
     assert process.returncode == code
     assert Path("closed").exists()
 

@@ -56,10 +56,12 @@ async def iterate(
     arguments: Mapping[str, Any],
     clock: Clock | None = None,
     checkpoints: Checkpoints | None = None,
+    observers: Sequence[Observer] = (),
 ) -> AsyncIterator[Any]:
-    """The items of one run, as they are asked for."""
-    inside = Inside(program, arguments, clock, checkpoints, counting=False)
+    """The items of one run, as they are asked for. It is counted if there are observers to hear of it."""
+    inside = Inside(program, arguments, clock, checkpoints, counting=bool(observers))
     execution = inside.execution
+    told = Told(execution, observers) if observers else None
     try:
         stage = await inside.do(execution.native_stage)
         if stage is None:
@@ -84,6 +86,8 @@ async def iterate(
             await inside.do(execution.close)
     finally:
         inside.leave()
+        if told is not None:
+            told.ended()
 
 
 async def observed(

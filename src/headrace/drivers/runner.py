@@ -49,9 +49,19 @@ def iterate(
     arguments: Mapping[str, Any],
     clock: Clock | None = None,
     checkpoints: Checkpoints | None = None,
+    observers: Sequence[Observer] = (),
 ) -> Iterator[Any]:
-    """The items of one run, as they are asked for."""
-    return _new_run(program, arguments, clock, checkpoints, counting=False).items()
+    """The items of one run, as they are asked for. It is counted if there are observers to hear of it."""
+    execution = _new_run(program, arguments, clock, checkpoints, counting=bool(observers))
+    return _told_of(execution, observers) if observers else execution.items()
+
+
+def _told_of(execution: Execution, observers: Sequence[Observer]) -> Iterator[Any]:
+    told = Told(execution, observers)
+    try:
+        yield from execution.items()
+    finally:
+        told.ended()
 
 
 def observed(

@@ -14,6 +14,7 @@ from headrace.dsl.binding import unbound
 from headrace.dsl.flow import Flow
 from headrace.dsl.handle import Handle, Value, called_at
 from headrace.dsl.override import replaced
+from headrace.dsl.settings import Settings, check_named
 from headrace.dsl.step import Step, as_step, checked_name
 from headrace.dsl.stream import Stream, as_stream
 from headrace.dsl.trace import Trace, current_trace, tracing
@@ -57,6 +58,7 @@ class Pipeline(Flow[P, R_co]):
         self._body = body
         self._replacements: Mapping[Any, Callable[..., Any]] = {}  # as `Trace.replacements`
         self._replaceable: Mapping[Any, str] = {}  # as `Trace.replaceable`, when it is compiled
+        self._settings: Settings = {}  # as `Trace.settings`
         self._output_hint: Any = Any
 
     def __repr__(self) -> str:
@@ -124,12 +126,25 @@ class Pipeline(Flow[P, R_co]):
         other._program  # noqa: B018  # compiled here: types are checked before anything runs
         return other
 
+    def _with_settings(self, settings: Settings) -> Pipeline[P, R_co]:
+        """A copy whose steps have other options, sub-pipelines included.
+
+        Raises: BuildError: a step is not in the pipeline, or an option has a value that it cannot have there.
+        """
+        other = copy.copy(self)
+        vars(other).pop("_program", None)
+        other._settings = {**self._settings, **settings}
+        other._program  # noqa: B018  # compiled here: options are checked before anything runs
+        return other
+
     def _compiled(self) -> Program:
         trace = Trace(self.name, Stream)
+        trace.settings = self._settings
         with tracing(trace):
             parameters = self.callee.parameters.values()
             handles = {each.name: trace.parameter(each.name, each.hint, self.callee.where) for each in parameters}
             result = self._record(trace, handles)
+        check_named(self._settings, trace.settable, self._where)
         handles_out, returns = outputs_of(self._where, self.callee, result)
         self._output_hint = handles_out[0]._hint if len(handles_out) == 1 else Any
         self._replaceable = trace.replaceable

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
-from headrace.dsl.binding import shown_parameters
-from headrace.dsl.checkpoint import with_code
 from headrace.dsl.flow import Flow
 from headrace.dsl.handle import Handle, called_at
+from headrace.dsl.settings import settled
 from headrace.dsl.trace import current_trace
-from headrace.errors import OptionError, WiringError
+from headrace.errors import WiringError
 from headrace.graph.callee import BUILT_IN, Callee, name_of, place_of, read
 from headrace.graph.options import Executor, Mode, OnError, Options
 from headrace.graph.values import shown
@@ -76,9 +74,7 @@ class Step(Flow[P, R_co]):
         self.callee: Callee = read(function, name)
         self.name = name
         owner = f"step '{name}' ({_place(function)})"
-        settings = options.changed(changes, owner, is_async=self.callee.is_async)
-        _check_unkeyed(owner, settings, self.callee)
-        self.settings: Options = with_code(settings, function)
+        self.settings: Options = settled(self.callee, function, options, changes, owner)
         functools.update_wrapper(self, function, updated=())
 
     def __repr__(self) -> str:
@@ -215,19 +211,6 @@ def _made(function: Any, name: str | None, options: dict[str, Any]) -> Step[Any,
     place = _place(function)
     name = checked_name(name, place) if name is not None else name_of(function)
     return Step(function, name, Options(), options)
-
-
-def _check_unkeyed(owner: str, options: Options, callee: Callee) -> None:
-    """Only a parameter can be left out of what a result is kept by."""
-    takes_any = callee.signature is None or any(
-        parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in callee.parameters.values()
-    )
-    for name in () if takes_any else options.unkeyed:
-        if name not in callee.parameters:
-            raise OptionError(
-                f"{owner}: unkeyed must be names of parameters, got {shown(name)}; it takes "
-                f"{shown_parameters(callee.signature or inspect.Signature())}"
-            )
 
 
 def _place(function: Any) -> str:

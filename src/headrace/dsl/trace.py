@@ -21,6 +21,7 @@ import msgspec
 
 from headrace.dsl.binding import ITEM, bound, spread_hint
 from headrace.dsl.handle import Handle, Value, called_at, has_handle
+from headrace.dsl.settings import Settings, changes_for, settled
 from headrace.dsl.stand_in import key_of, stand_in
 from headrace.engine.failure import Failure
 from headrace.errors import HandleError, HintError, WiringError
@@ -76,6 +77,8 @@ class Trace:
         self.place: str | None = None  # where the call stands, if not in the code that is running
         self.replaceable: dict[Any, str] = {}  # every function that was recorded, by its key
         self.replacements: Mapping[Any, Callable[..., Any]] = {}
+        self.settable: list[str] = []  # the ids of every step that was recorded
+        self.settings: Settings = {}
 
     def beside(self) -> Trace:
         """A trace for a body whose nodes come into this one in another form."""
@@ -297,6 +300,9 @@ class Trace:
         inputs: tuple[Given, ...],
         result: Any,
     ) -> Handle:
+        id = self.unique(callee.name)
+        if kind not in RESOURCES:
+            options = self._set(id, callee, function, options)
         self._check_mode(kind, callee, options)
         self._check_colour(callee, inputs)
         reads = any(given.delivery == "stream" for given in inputs)
@@ -313,7 +319,7 @@ class Trace:
             )
         gives: Literal["value", "stream"] = "value" if kind == "value" or kind in RESOURCES else "stream"
         draft = Draft(
-            self.unique(callee.name),
+            id,
             callee.name,
             kind,
             gives,
@@ -325,6 +331,12 @@ class Trace:
             options,
         )
         return self.add(draft)
+
+    def _set(self, id: str, callee: Callee, function: Callable[..., Any], options: Options) -> Options:
+        """The options of a step in this pipeline: its own, changed as `settings` say."""
+        self.settable.append(id)
+        changes = changes_for(id, self.settings)
+        return settled(callee, function, options, changes, str(callee)) if changes else options
 
     def _check_mode(self, kind: Kind, callee: Callee, options: Options) -> None:
         """What a step says about how streams reach it must be so."""

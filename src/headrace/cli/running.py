@@ -1,0 +1,161 @@
+"""`headrace run` and `headrace resume`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, chdir, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from headrace.cli.ending import Refusal, Terminated
+from headrace.cli.flags import parse_flags
+from headrace.cli.looking import entries
+from headrace.cli.output import results, standard_output_alone
+from headrace.cli.params import known_parameters
+from headrace.cli.setting import settings
+from headrace.cli.target import AnyFlow, find, refusing_what_is_wrong
+from headrace.drivers import aio, runner
+from headrace.dsl.checkpoint import Checkpoint, opened
+from headrace.dsl.flow import AsyncItems, Items
+from headrace.dsl.pipeline import Pipeline, pipeline_of_step
+from headrace.dsl.step import Step
+from headrace.engine.events import Event, RunEnded
+from headrace.errors import CheckpointError
+from headrace.graph.dag import Program
+from headrace.stores import Command, SqliteStore
+
+if TYPE_CHECKING:
+    from headrace.engine.checkpoint import Checkpoints
+
+__all__ = ["resume", "run"]
+
+Write = Callable[[object], None]
+
+
+def run(target: str, /, *flags: str) -> None:
+    """Run a pipeline and print what it gives as lines of JSON, a stream item by item.
+
+    Args:
+        target: FILE:PIPELINE or MODULE:PIPELINE; without :PIPELINE, the only pipeline there is.
+        flags: The pipeline's own parameters, and how to run it; headrace run TARGET --help lists them.
+    """
+    _run(target, flags)
+
+
+def resume(store: Path, /) -> None:
+    """Run again what headrace run has last run with a checkpoint file, with the same flags.
+
+    Args:
+        store: The file that was given as --checkpoint. What is kept in it is read back.
+    """
+    commands = [entry.command for entry in entries(store) if entry.command is not None]
+    if not commands:
+        raise Refusal(
+            f"{store}: has no run that headrace run has started, so nobody knows how; run the program again that "
+            "made it, and it goes on"
+        )
+    command = commands[-1]
+    if not Path(command.folder).is_dir():
+        raise Refusal(f"{store}: its run was started in {command.folder}, which is gone; use headrace run")
+    store = store.absolute()
+    print("headrace: resuming", shlex.join([command.target, *command.flags]), file=sys.stderr)
+    with chdir(command.folder):
+        _run(command.target, command.flags, store)
+
+
+class Job(NamedTuple):
+    """One run: what it runs, what with, who hears of it, and where its results go."""
+
+    program: Program
+    arguments: Mapping[str, Any]
+    checkpoints: Checkpoints | None
+    observers: Sequence[Callable[[Event], object]]
+    write: Write
+
+    @property
+    def streams(self) -> bool:
+        """Whether it gives its results one by one."""
+        return self.program.dag.returns == "stream"
+
+    def write_value(self, value: object) -> None:
+        """Write a result that is no stream; nothing if it is None."""
+        if value is not None:
+            self.write(value)
+
+
+def _run(target: str, flags: Sequence[str], store: Path | None = None) -> None:
+    with standard_output_alone():
+        flow = find(target)
+    given = parse_flags(flow, flags, target, known_parameters(flow, flags, target))
+    if given is None:
+        return
+    running = given.running
+    flow = _set(flow, running.set or ())
+    arguments = flow._bind(given.arguments.args, given.arguments.kwargs)
+    with ExitStack() as stack:
+        command = Command(os.getcwd(), target, tuple(flags))
+        checkpoints = stack.enter_context(_keeping(flow, store or running.checkpoint, command))
+        observers = [stack.enter_context(_report_so_far())]
+        write = stack.enter_context(results(raw=running.raw))
+        RUNNERS[running.runner](Job(flow._program, arguments, checkpoints, observers, write))
+
+
+def _set(flow: AnyFlow, given: Sequence[str]) -> AnyFlow:
+    """The pipeline, its steps with other options."""
+    if not given:
+        return flow
+    changed = pipeline_of_step(flow) if isinstance(flow, Step) else cast("Pipeline[Any, Any]", flow)
+    with refusing_what_is_wrong("--set"):
+        return changed._with_settings(settings(given))
+
+
+def _run_sync(job: Job) -> None:
+    program, arguments, checkpoints, observers, write = job
+    if not job.streams:
+        job.write_value(runner.observed(program, arguments, observers, None, checkpoints)[0])
+        return
+    with Items(runner.iterate(program, arguments, checkpoints=checkpoints, observers=observers)) as items:
+        for item in items:
+            write(item)
+
+
+async def _run_async(job: Job) -> None:
+    program, arguments, checkpoints, observers, write = job
+    if not job.streams:
+        job.write_value((await aio.observed(program, arguments, observers, None, checkpoints))[0])
+        return
+    async with AsyncItems(aio.iterate(program, arguments, checkpoints=checkpoints, observers=observers)) as items:
+        async for item in items:
+            write(item)
+
+
+RUNNERS: Mapping[str, Callable[[Job], None]] = {"sync": _run_sync, "async": lambda job: asyncio.run(_run_async(job))}
+
+
+@contextmanager
+def _report_so_far() -> Iterator[Callable[[Event], object]]:
+    """An observer; if the run is interrupted, what it had counted goes to standard error."""
+    events: list[Event] = []
+    try:
+        yield events.append
+    except (KeyboardInterrupt, Terminated):
+        for event in events:
+            if isinstance(event, RunEnded):
+                print("headrace: interrupted; so far:", event.report, sep="\n", file=sys.stderr)
+        raise
+
+
+@contextmanager
+def _keeping(flow: AnyFlow, store: Path | None, command: Command) -> Iterator[Checkpoints | None]:
+    """What is kept in the file `store`, if one is given."""
+    checkpoint = None if store is None else Checkpoint(SqliteStore(store, command))
+    with ExitStack() as stack:
+        try:
+            checkpoints = stack.enter_context(opened(checkpoint, flow._program))
+        except CheckpointError as error:
+            raise Refusal(str(error)) from error
+        yield checkpoints
