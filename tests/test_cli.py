@@ -246,9 +246,15 @@ def test_a_file_of_the_name_of_a_loaded_module_does_not_replace_it(capsys):
 
 def test_show_prints_the_graph(capsys):
     assert main(["show", "words.py:lengths"]) == 0
-    assert capsys.readouterr().out.startswith("lengths -> stream\n  parameter lengths(words)")
+    assert capsys.readouterr().out == (
+        "lengths(words: Stream[str]) -> Stream[Any]\n"
+        "├─ stream  iterate  words   Stream[str]  1 in flight\n"
+        "└─ len     map      stream  Stream[Any]  1 in flight\n"
+    )
     assert main(["show", "words.py:lengths", "--format", "mermaid"]) == 0
     assert capsys.readouterr().out.startswith("flowchart TD\n")
+    assert main(["show", "words.py:lengths", "--format", "svg"]) == 0
+    assert capsys.readouterr().out.startswith("<svg")
     assert main(["show", "--format=json", "words.py:lengths"]) == 0
     assert Dag.from_json(capsys.readouterr().out).name == "lengths"
 
@@ -535,7 +541,7 @@ ALL = (
         ),
         (
             "show words.py:numbers --format dot",
-            'command line: invalid value "dot" for --format. Choose from: "json", "mermaid", "text"; '
+            'command line: invalid value "dot" for --format. Choose from: "json", "mermaid", "svg", "text"; '
             "see headrace --help",
         ),
         ("run", 'command line: command "run" parameter TARGET requires an argument; see headrace --help'),

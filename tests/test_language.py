@@ -16,9 +16,25 @@ from typing import Annotated, Any, Literal, NewType, Optional, Protocol, TextIO,
 import jsonschema
 import pytest
 
-from headrace import AsyncRunner, Dag, DagError, Pipeline, Step, Stream, SyncRunner, pipeline, step, stream, zip_streams
+from headrace import (
+    AsyncRunner,
+    Dag,
+    DagError,
+    Failure,
+    Limit,
+    Pipeline,
+    Retry,
+    Step,
+    Stream,
+    SyncRunner,
+    pipeline,
+    step,
+    stream,
+    zip_streams,
+)
 from headrace.graph.dag import schema
-from headrace.graph.render import mermaid, text
+from headrace.graph.render import mermaid
+from headrace.graph.tree import tree
 from tools import dag_schema
 
 T = TypeVar("T")
@@ -1347,16 +1363,57 @@ def test_mermaid_draws_values_streams_and_bounds() -> None:
     )
 
 
-def test_text_lists_the_nodes_by_stage() -> None:
-    assert text((numbers | double | total_of).dag) == textwrap.dedent(
+def test_a_pipeline_prints_as_a_tree() -> None:
+    assert str(numbers | double | total_of) == textwrap.dedent(
         """\
-        numbers_to_total_of -> value
-          parameter numbers_to_total_of(count): int
-          stage 0 (value)
-            source numbers_to_total_of/numbers(count = numbers_to_total_of(count)) -> stream of int
-            map numbers_to_total_of/double(number = numbers_to_total_of/numbers) -> stream of int
-            value numbers_to_total_of/total_of(items = numbers_to_total_of/double) -> int"""
+        numbers_to_total_of(count: int) -> int
+        ├─ numbers   source  count    Stream[int]  1 in flight
+        ├─ double    map     numbers  Stream[int]  1 in flight
+        └─ total_of  value   double   int"""
     )
+    assert repr(numbers | double | total_of) == "<pipeline 'numbers_to_total_of'>"
+
+
+def test_tree_shows_sub_pipelines_and_bounds() -> None:
+    assert tree(crawl.dag) == textwrap.dedent(
+        """\
+        crawl(count: int, client: str) -> Stream[tuple[str, str]]
+        ├─ words          source  count                           Stream[str]              1 in flight
+        ├─ twice
+        │  ├─ pages_of
+        │  │  └─ fetch    map     words, client                   Stream[str]              30 in flight
+        │  └─ pages_of#2
+        │     └─ fetch    map     twice/pages_of/fetch, client=…  Stream[str]              30 in flight
+        ├─ pages_of
+        │  └─ fetch       map     words, client='#'               Stream[str]              30 in flight
+        └─ zip            zip     twice/pages_of#2/fetch, pages…  Stream[tuple[str, str]]  1 in flight"""
+    )
+
+
+def test_tree_shows_every_option() -> None:
+    api = Limit(concurrency=10, name="api")
+
+    @step(max_in_flight=4, concurrency=2, ordered=False, limit=api, checkpoint=True)
+    async def fetch(number: int) -> str: ...
+
+    @step(timeout=5, on_error="skip", max_failures=9)
+    async def log(failure: Failure[int]) -> None: ...
+
+    @pipeline
+    def fetched(count: int) -> Stream[str]:
+        found, failed = numbers(count).map(fetch).catch()
+        failed.map(log).map(step("text", fn=repr, executor="thread", retry=Retry(on=OSError)))
+        return found
+
+    shown = str(fetched).splitlines()
+    assert shown[2].endswith("  4 in flight, async, 2 at once, as completed, failures caught, limit api, checkpoint")
+    assert shown[3:] == [
+        "│  └─ failures  failures  failures of fetch  Stream[Failure[int]]  1 in flight",
+        "├─ log          map       failures           Stream[None]          1 in flight, async, failures skipped, "
+        "up to 9, timeout 5 s",
+        "└─ text         map       log                Stream[Any]           1 in flight, thread, retry",
+        "   └─ drain     drain     text               None",
+    ]
 
 
 @step
@@ -1419,30 +1476,33 @@ def test_mermaid_draws_what_runs_per_item_as_a_subgraph() -> None:
     )
 
 
-def test_text_lists_what_runs_per_item_below_its_node() -> None:
-    assert text(each.dag) == textwrap.dedent(
+def test_tree_shows_what_runs_per_item_below_its_node() -> None:
+    assert tree(each.dag) == textwrap.dedent(
         """\
-        each -> stream
-          parameter each(texts): list[list[str]]
-          stage 0 (direct)
-            iterate each/stream(items = each(texts)) -> stream of list[str]
-            map each/size/inner(words = each/stream) -> stream of tuple[list[Any], int]
-              each/size -> tuple
-                parameter each/size(words): list[str]
-                stage 0 (channel)
-                  iterate each/size/stream(items = each/size(words)) -> stream of str
-                  map each/size/len(obj = each/size/stream) -> stream of Any
-                stage 1 (value)
-                  collect each/size/collect(items = each/size/len) -> list[Any]
-                stage 2 (value)
-                  value each/size/first_of(sizes = each/size/len) -> int
-            map each/size/collect(item = each/size/inner) -> stream of list[Any]
-            map each/size/first_of(item = each/size/inner) -> stream of int
-            map each/size/now(once per item of each/stream) -> stream of int
-            zip each/size/zip(0 = each/size/collect, 1 = each/size/first_of) -> stream of tuple[list[Any], int]
-            map each/size/span(sizes, first = *each/size/zip, unit = 'cm') -> stream of str
-            zip each/size/zip#2(0 = each/size/now, 1 = each/size/span) -> stream of tuple[int, str]"""
+        each(texts: list[list[str]]) -> Stream[tuple[int, str]]
+        ├─ stream          iterate  texts              Stream[list[str]]              1 in flight
+        └─ size
+           ├─ inner        map      words=stream       Stream[tuple[list[Any], int]]  1 in flight
+           │  ├─ stream    iterate  words              Stream[str]                    1 in flight
+           │  ├─ len       map      stream             Stream[Any]                    1 in flight
+           │  ├─ collect   collect  len                list[Any]
+           │  └─ first_of  value    len                int
+           ├─ collect      map      inner              Stream[list[Any]]              1 in flight
+           ├─ first_of     map      inner              Stream[int]                    1 in flight
+           ├─ now          map      once per stream    Stream[int]                    1 in flight
+           ├─ zip          zip      collect, first_of  Stream[tuple[list[Any], int]]  1 in flight
+           ├─ span         map      *zip, unit='cm'    Stream[str]                    1 in flight
+           └─ zip#2        zip      now, span          Stream[tuple[int, str]]        1 in flight"""
     )
+
+
+def test_notebooks_show_a_picture_and_elsewhere_the_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = crawl._repr_mimebundle_()
+    assert shown["image/svg+xml"].startswith("<svg")
+    assert shown["text/plain"] == str(crawl)
+    monkeypatch.setitem(sys.modules, "graphlay", None)
+    shown = crawl._repr_mimebundle_()
+    assert shown == {"text/vnd.mermaid": mermaid(crawl.dag), "text/plain": str(crawl)}
 
 
 def test_where_a_node_stands_is_the_users_own_file() -> None:

@@ -5,6 +5,7 @@ When they are entered and left is told, and tested, in section 8 of the guarante
 
 import functools
 import io
+import re
 import sqlite3
 import threading
 import typing
@@ -24,7 +25,7 @@ import httpx
 import pytest
 
 from headrace import Stream, pipeline, resource, step, stream
-from headrace.graph.render import text
+from headrace.graph.tree import tree
 
 T = TypeVar("T")
 
@@ -167,7 +168,7 @@ def test_dag_says_when_a_resource_is_entered() -> None:
         flow = used(connection, ":memory:", retries=1, scope=scope)
         found = node(flow, kind)
         assert (found.id, found.function) == ("body/connection", f"{__name__}:connection")
-        assert f"{kind} body/connection(path = ':memory:', retries = 1) -> Connection" in text(flow.dag)
+        assert re.search(rf"connection +{kind} +path=':memory:', retries=1 +Connection", tree(flow.dag))
 
 
 def test_resources_of_one_name_are_numbered() -> None:

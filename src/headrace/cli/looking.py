@@ -14,9 +14,10 @@ from headrace.cli.output import say, standard_output_alone
 from headrace.cli.target import AnyFlow, find, flows_in, load, refusing_what_is_wrong
 from headrace.dsl.step import Step
 from headrace.errors import CheckpointError
-from headrace.graph.dag import Dag
+from headrace.graph.drawing import svg
 from headrace.graph.hints import describe
-from headrace.graph.render import mermaid, text
+from headrace.graph.render import mermaid
+from headrace.graph.tree import given_type, tree
 from headrace.graph.values import shown
 from headrace.stores import RunEntry, runs_in
 
@@ -59,15 +60,7 @@ def _entry(name: str, flow: AnyFlow) -> Entry:
     }
     kind: Literal["pipeline", "step"] = "step" if isinstance(flow, Step) else "pipeline"
     first, *_ = (vars(flow).get("__doc__") or "").strip().splitlines() or [""]
-    return Entry(name, kind, parameters, gives(flow.dag), first, flow.callee.where)
-
-
-def gives(dag: Dag) -> str:
-    """The type of what a pipeline gives."""
-    types = [dag.node(id).type for id in dag.outputs]
-    if dag.returns == "stream":
-        return f"Stream[{types[0]}]"
-    return f"tuple[{', '.join(types)}]" if dag.returns == "tuple" else types[0] if types else "None"
+    return Entry(name, kind, parameters, given_type(flow.dag), first, flow.callee.where)
 
 
 def _lines(entry: Entry) -> Iterator[str]:
@@ -77,8 +70,11 @@ def _lines(entry: Entry) -> Iterator[str]:
         yield f"{'':8}  {entry.about}"
 
 
-def show(target: str, /, *, format: Literal["json", "mermaid", "text"] = "text") -> None:
-    """Print the compiled graph of a pipeline.
+DRAWN = {"mermaid": mermaid, "svg": svg, "text": tree}
+
+
+def show(target: str, /, *, format: Literal["json", "mermaid", "svg", "text"] = "text") -> None:
+    """Print the graph of a pipeline: as a tree, as data, or as a picture.
 
     Args:
         target: FILE:PIPELINE or MODULE:PIPELINE; without :PIPELINE, the only pipeline there is.
@@ -89,7 +85,8 @@ def show(target: str, /, *, format: Literal["json", "mermaid", "text"] = "text")
     if format == "json":
         say(msgspec.json.format(dag.to_json(), indent=2).decode())
     else:
-        say(mermaid(dag) if format == "mermaid" else text(dag))
+        with refusing_what_is_wrong(target):
+            say(DRAWN[format](dag))
 
 
 def runs(store: Path, /, *, format: Literal["json", "text"] = "text") -> None:

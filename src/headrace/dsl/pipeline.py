@@ -18,7 +18,7 @@ from headrace.dsl.settings import Settings, check_named
 from headrace.dsl.step import Step, as_step, checked_name
 from headrace.dsl.stream import Stream, as_stream
 from headrace.dsl.trace import Trace, current_trace, tracing
-from headrace.errors import HandleError, HintError, WiringError
+from headrace.errors import HandleError, HintError, OptionError, WiringError
 from headrace.graph.callee import Callee, Parameter, read, runnable
 from headrace.graph.check import check
 from headrace.graph.compile import compile_recording
@@ -50,6 +50,13 @@ class Pipeline(Flow[P, R_co]):
     ...     return stream(words).map(len)
     >>> lengths, lengths.run(["to", "not"])
     (<pipeline 'lengths'>, [2, 3])
+
+    As text it is a tree of its steps, and in a notebook a picture.
+
+    >>> print(lengths)
+    lengths(words: list[str]) -> Stream[Any]
+    ├─ stream  iterate  words   Stream[str]  1 in flight
+    └─ len     map      stream  Stream[Any]  1 in flight
     """
 
     def __init__(self, name: str, callee: Callee, body: Callable[..., Any]) -> None:
@@ -63,6 +70,22 @@ class Pipeline(Flow[P, R_co]):
 
     def __repr__(self) -> str:
         return f"<pipeline '{self.name}'>"
+
+    def __str__(self) -> str:
+        from headrace.graph.tree import tree
+
+        return tree(self.dag)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """What notebooks show: a picture, or where that cannot be drawn the source of one; and the tree as text."""
+        from headrace.graph.drawing import svg
+        from headrace.graph.render import mermaid
+
+        try:
+            picture = {"image/svg+xml": svg(self.dag)}
+        except OptionError:  # without the extra `pictures`
+            picture = {"text/vnd.mermaid": mermaid(self.dag)}
+        return {**picture, "text/plain": str(self)}
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """In the body of another pipeline: put this one in its place there.

@@ -1,12 +1,12 @@
-"""Draws a DAG as text. What runs per item as a DAG of its own is drawn within its node."""
+"""Draws a DAG as a Mermaid flowchart. What runs per item as a DAG of its own is drawn within its node."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from headrace.graph.dag import Constant, Dag, Edge, Node
+from headrace.graph.dag import Dag, Edge, Node
 
-__all__ = ["mermaid", "text"]
+__all__ = ["mermaid"]
 
 
 def mermaid(dag: Dag) -> str:
@@ -59,55 +59,6 @@ def _shape(node: Node) -> str:
 
 def _label(name: str) -> str:
     return name.split("/")[-1].replace('"', "'")
-
-
-def text(dag: Dag) -> str:
-    """The DAG as an indented list: one line a node, in running order, grouped by stage.
-
-    What runs per item is a list below its node.
-
-    >>> from headrace import step
-    >>> print(text(step("double", fn=lambda number: number * 2).dag))
-    double -> value
-      parameter double(number): Any
-      stage 0 (value)
-        value double/double(number = double(number)) -> Any
-    """
-    return "\n".join(_lines(dag))
-
-
-def _lines(dag: Dag) -> Iterator[str]:
-    yield f"{dag.name} -> {dag.returns}"
-    for node in dag.nodes:
-        if node.kind == "parameter":
-            yield f"  parameter {node.id}: {node.type}"
-    for number, stage in enumerate(dag.stages):
-        yield f"  stage {number} ({stage.handoff}{', fiber' if stage.fiber else ''})"
-        for id in stage.nodes:
-            node = dag.node(id)
-            yield f"    {_line(node)}"
-            if node.inner is not None:
-                yield from _indented(_lines(node.inner), "      ")
-
-
-def _line(node: Node) -> str:
-    gives = f"stream of {node.type}" if node.gives == "stream" else node.type
-    bound = f", {node.max_in_flight} in flight" if node.max_in_flight > 1 else ""
-    limit = "" if node.max_failures is None else f" up to {node.max_failures}"
-    policy = "" if node.on_error == "raise" else f", failures: {node.on_error}{limit}"
-    return f"{node.kind} {node.id}({', '.join(map(_input, node.inputs))}) -> {gives}{bound}{policy}"
-
-
-def _input(entry: Edge | Constant) -> str:
-    if isinstance(entry, Constant):
-        return f"{entry.parameter} = {entry.value}"
-    if entry.delivery == "trigger":
-        return f"once per item of {entry.source}"
-    if entry.delivery == "unpacked":
-        return f"{entry.parameter} = *{entry.source}" if entry.keyword else f"*{entry.source}"
-    if entry.delivery == "failures":
-        return f"failures of {entry.source}"
-    return f"{entry.parameter} = {entry.source}"
 
 
 def _indented(lines: Iterator[str], by: str = "    ") -> Iterator[str]:
