@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
+from doctest import ELLIPSIS, OutputChecker
 from pathlib import Path
 from types import ModuleType
 
@@ -24,28 +27,82 @@ def blocks(page: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", page, re.DOTALL)
 
 
-def files(page: str) -> dict[str, str]:
-    """Its code by file: `# app.py` in the first line of a block says to which one it belongs."""
-    found: dict[str, str] = {}
-    for block in blocks(page):
-        [name] = re.findall(r"\A# ([\w.]+\.py)\n", block) or ["page.py"]
-        found[name] = found.get(name, "") + block
-    return found
+class Walk:
+    """Somebody who reads a page and does all that it shows.
+
+    A block of Python is a file: `# app.py` in its first line says which, and a later block of the same name goes on
+    with it, unless it says `# app.py, in full`. A block of `console` has commands after a `$`, and what they print:
+    `...` stands for anything, and `^C` interrupts when the line before it has been printed. Decimal numbers are not
+    compared, and under `<!-- numbers vary -->` no numbers are. In the end what no command has run is run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.commands = ""
+        self.environment = {
+            **os.environ,
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PYTHONPATH": str(ROOT / "src"),
+            "PYTHONUNBUFFERED": "1",
+            "COLUMNS": "80",
+        }
+        (folder / "pytest.ini").write_text(STRICT, encoding="utf-8")
+
+    def through(self, page: str) -> None:
+        for vary, kind, text in re.findall(r"(<!-- numbers vary -->\n)?```(python|console)\n(.*?)```", page, re.DOTALL):
+            if kind == "python":
+                self.write(text)
+            else:
+                for command, shown in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
+                    self.enter(command, shown, MASKS[bool(vary)])
+        for path in self.files("*.py"):
+            if path.name not in self.commands and not path.name.startswith("test_"):
+                self.enter(f"python {path.name}")
+        if self.files("test_*.py") and "pytest" not in self.commands:
+            self.enter("python -m pytest --snapshot-update")
+            self.enter("python -m pytest")
+
+    def files(self, pattern: str) -> list[Path]:
+        return sorted(self.folder.glob(pattern))
+
+    def write(self, text: str) -> None:
+        [(name, anew)] = re.findall(r"\A# ([\w.]+\.py)(, in full)?\n", text) or [("page.py", "")]
+        with (self.folder / name).open("w" if anew else "a", encoding="utf-8") as file:
+            file.write(text)
+
+    def enter(self, command: str, shown: str | None = None, varies: str = "") -> None:
+        self.commands += f"{command}\n"
+        if command.startswith("pip install"):
+            return
+        before, interrupted, _ = (shown or "").partition("^C\n")
+        printed = ""
+        with self.started(command) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                printed += line
+                if interrupted and line == before.splitlines(keepends=True)[-1]:
+                    printed += "^C\n"
+                    process.send_signal(signal.SIGINT)
+        if shown is not None and shown.endswith("^C\n"):
+            printed = "".join(printed.partition("^C\n")[:2])
+        if shown is None:
+            assert process.returncode == 0, printed
+        else:
+            masked = [re.sub(varies, "0", text) for text in (shown, printed)]
+            assert OutputChecker().check_output(*masked, ELLIPSIS), f"$ {command}\n{printed}\nin place of:\n{shown}"
+
+    def started(self, command: str) -> subprocess.Popen[str]:
+        command = command if os.name == "nt" else f"exec {command}"  # no shell between the signal and the program
+        out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "encoding": "utf-8"}
+        return subprocess.Popen(command, shell=True, cwd=self.folder, env=self.environment, **out)
+
+
+MASKS = (r"\d+\.\d+", r"[\d.:-]*\d")
 
 
 @pytest.mark.parametrize("page", [page for page in DOCS if blocks(page.read_text("utf-8"))], ids=lambda page: page.stem)
-def test_code_of_a_page_runs_and_its_tests_pass(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
-    (tmp_path / "pytest.ini").write_text(STRICT, encoding="utf-8")
-    code = files(page.read_text("utf-8"))
-    for name, text in code.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    for name in code:
-        if not name.startswith("test_"):
-            run(tmp_path, name)
-    if any(name.startswith("test_") for name in code):
-        run(tmp_path, "-m", "pytest", "--snapshot-update")
-        run(tmp_path, "-m", "pytest")
+def test_what_a_page_shows_is_so(page: Path, tmp_path: Path) -> None:
+    Walk(tmp_path).through(page.read_text("utf-8"))
 
 
 def run(folder: Path, *arguments: str) -> str:

@@ -179,7 +179,7 @@ class SqliteStore:
 
     def end(self, failure: BaseException | None) -> None:
         """The run is over: everything is written, and the file is closed."""
-        text = None if failure is None else f"{type(failure).__name__}: {failure}"
+        text = None if failure is None else ": ".join(filter(None, (type(failure).__name__, str(failure))))
         with _telling(self.path), self.opened:
             self.flush()
             self.file.execute(
