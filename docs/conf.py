@@ -12,6 +12,9 @@ from sphinx.pycode import ModuleAnalyzer
 
 import headrace.testing
 
+sys.path.insert(0, str(Path(__file__).parent))
+import pictures
+
 ROOT = Path(__file__).resolve().parent.parent
 
 project = "headrace"
@@ -20,6 +23,7 @@ version = release = headrace.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_static"]
 html_theme = "furo"
+html_theme_options = pictures.COLOURS
 html_title = f"headrace {release}"
 html_copy_source = html_show_sourcelink = html_show_copyright = html_show_sphinx = False
 html_static_path = ["_static"]
@@ -82,6 +86,8 @@ def write_examples(app: Any) -> None:
 
 def setup(app: Any) -> None:
     """Tell Sphinx."""
+    app.add_directive("graph", pictures.Graph)
+    app.add_directive("timeline", pictures.Timeline)
     app.connect("builder-inited", write_examples)
     app.connect("builder-inited", without_overloads)
     app.connect("autodoc-process-docstring", written_in_full, priority=400)  # before napoleon
