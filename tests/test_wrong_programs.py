@@ -19,9 +19,11 @@ import tenacity
 from headrace import (
     ArgumentError,
     AsyncRunner,
+    Event,
     HandleError,
     HeadraceError,
     HintError,
+    ItemFailed,
     Limit,
     OptionError,
     Retry,
@@ -38,6 +40,7 @@ from headrace import (
 )
 from headrace.graph.compile import compile_recording
 from headrace.graph.draft import Draft, Given, Recording
+from headrace.observe import LoggingObserver
 from headrace.testing import ScriptedClock
 
 # ruff: noqa: RET503  # the programs are wrong on purpose, and some bodies never end
@@ -2563,6 +2566,71 @@ def zip_with_a_number() -> None:
     @pipeline
     def body(n: int) -> Stream[tuple[str, int]]:
         return zip_streams(urls(n), n)
+
+
+@wrong(OptionError, "SyncRunner (@1): observers must be a list of observers, got 3")
+def observers_is_a_number() -> None:
+    SyncRunner(observers=3)  # type: ignore[arg-type]
+
+
+@wrong(
+    OptionError,
+    "AsyncRunner (@1): observers must be a list of observers, got <built-in function print>; put it in a list",
+)
+def observers_is_an_observer() -> None:
+    AsyncRunner(observers=print)  # type: ignore[arg-type]
+
+
+@wrong(
+    OptionError,
+    "SyncRunner (@1): an observer must be a function of an event, or an object that is called with one, got 'log'",
+)
+def observer_is_text() -> None:
+    SyncRunner(observers=["log"])  # type: ignore[list-item]
+
+
+@wrong(
+    OptionError,
+    "SyncRunner (@1): an observer must be a function of an event, or an object that is called with one, got <class "
+    "LoggingObserver>",
+)
+def observer_is_a_class() -> None:
+    SyncRunner(observers=[LoggingObserver])  # type: ignore[list-item]
+
+
+class HearsText:
+    hears = ("ItemFailed",)
+
+    def __call__(self, event: Event) -> None: ...
+
+
+@wrong(
+    OptionError,
+    "SyncRunner (@1): an observer's hears must be classes of events, such as (headrace.ItemFailed,), got "
+    "('ItemFailed',)",
+)
+def observer_hears_text() -> None:
+    SyncRunner(observers=[HearsText()])
+
+
+class HearsOne:
+    hears = ItemFailed
+
+    def __call__(self, event: Event) -> None: ...
+
+
+@wrong(
+    OptionError,
+    "SyncRunner (@1): an observer's hears must be classes of events, such as (headrace.ItemFailed,), got <class "
+    "ItemFailed>",
+)
+def observer_hears_a_class() -> None:
+    SyncRunner(observers=[HearsOne()])
+
+
+@wrong(OptionError, "LoggingObserver (@1): level must be a number, such as logging.INFO, got 'INFO'")
+def level_is_text() -> None:
+    LoggingObserver(level="INFO")  # type: ignore[arg-type]
 
 
 @wrong(OptionError, "SyncRunner (@1): clock must be a clock, such as headrace.testing.ScriptedClock(), got 3")

@@ -8,7 +8,19 @@ from headrace.dsl.resource import resource
 from headrace.dsl.runner import AsyncRunner, Run, SyncRunner
 from headrace.dsl.step import Step, step
 from headrace.dsl.stream import Stream, merge, stream, zip_streams
-from headrace.engine.events import Event, RunEnded, RunStarted
+from headrace.engine.events import (
+    Blocked,
+    DeadlockFound,
+    Event,
+    ItemFailed,
+    ItemRetried,
+    Observer,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+    StepStarted,
+    Unblocked,
+)
 from headrace.engine.failure import Failure
 from headrace.engine.store import CheckpointStore
 from headrace.errors import (
@@ -37,6 +49,7 @@ __all__ = [
     "ArgumentError",
     "AsyncItems",
     "AsyncRunner",
+    "Blocked",
     "BuildError",
     "Checkpoint",
     "CheckpointError",
@@ -45,18 +58,22 @@ __all__ = [
     "Dag",
     "DagError",
     "DeadlockError",
+    "DeadlockFound",
     "Edge",
     "Event",
     "Failure",
     "HandleError",
     "HeadraceError",
     "HintError",
+    "ItemFailed",
+    "ItemRetried",
     "Items",
     "LengthError",
     "Limit",
     "Node",
     "NodeLimit",
     "NodeRetry",
+    "Observer",
     "OptionError",
     "Pipeline",
     "Program",
@@ -67,8 +84,11 @@ __all__ = [
     "RunStarted",
     "Stage",
     "Step",
+    "StepEnded",
+    "StepStarted",
     "Stream",
     "SyncRunner",
+    "Unblocked",
     "UnpicklableError",
     "WiringError",
     "WorkerError",

@@ -9,8 +9,9 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callab
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from logging import getLogger
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict, assert_type
+from typing import Any, NamedTuple, TypedDict, assert_never, assert_type
 
 import httpx
 import msgspec
@@ -19,23 +20,32 @@ from tenacity import Retrying, stop_after_attempt
 from headrace import (
     AsyncItems,
     AsyncRunner,
+    Blocked,
     Checkpoint,
     CheckpointStore,
     Dag,
+    DeadlockError,
+    DeadlockFound,
     Edge,
     Event,
     Failure,
+    ItemFailed,
+    ItemRetried,
     Items,
     Limit,
     Node,
+    Observer,
     Pipeline,
     Retry,
     Run,
     RunEnded,
     RunStarted,
     Step,
+    StepEnded,
+    StepStarted,
     Stream,
     SyncRunner,
+    Unblocked,
     include,
     merge,
     pipeline,
@@ -45,6 +55,7 @@ from headrace import (
     zip_streams,
 )
 from headrace.dsl.stream import Results
+from headrace.observe import LoggingObserver
 
 
 class Client: ...
@@ -587,13 +598,39 @@ items.close()
 
 
 def hears(event: Event) -> None:
-    if isinstance(event, RunStarted):
-        assert_type(event.dag, Dag)
-    if isinstance(event, RunEnded):
-        assert_type(event.dag, Dag)
+    match event:
+        case RunStarted():
+            assert_type(event.dag, Dag)
+        case RunEnded():
+            assert_type((event.dag, event.failure, event.seconds), tuple[Dag, BaseException | None, float])
+        case StepStarted():
+            assert_type(event.node, Node)
+        case StepEnded():
+            assert_type(event.report.items_out, int)
+        case ItemFailed():
+            assert_type(event.number, int | None)
+            assert_type(event.exception, Exception)
+        case ItemRetried():
+            assert_type((event.attempt, event.seconds), tuple[int, float])
+        case Blocked() | Unblocked():
+            assert_type((event.node, event.source), tuple[Node | None, Node])
+        case DeadlockFound():
+            assert_type(event.error, DeadlockError)
+        case _:
+            assert_never(event)
 
 
-runner = SyncRunner(observers=[hears, print], checkpoint="crawl.db")
+class HearsFailures:
+    hears = (ItemFailed,)
+
+    def __call__(self, event: Event) -> None: ...
+
+
+observer: Observer = HearsFailures()
+logging_observers = [LoggingObserver(), LoggingObserver(getLogger("app"), level=10)]
+SyncRunner(observers=logging_observers)
+events: list[Event] = []
+runner = SyncRunner(observers=[hears, print, events.append, observer, LoggingObserver()], checkpoint="crawl.db")
 assert_type(runner.execute(crawl, 1, Client()), Run[str])
 assert_type(runner.execute(crawl, 1, client=Client()).result, str)
 assert_type(runner.execute(pages_of, [""], Client()), Run[list[Page]])

@@ -28,6 +28,7 @@ from headrace import (
     stream,
     zip_streams,
 )
+from headrace.observe import LoggingObserver
 from headrace.testing import CompletionOrder, EveryRunner, assert_bound, run_everywhere
 
 
@@ -292,6 +293,9 @@ pages_of.run([1], Client())  # type: ignore[call-overload]  # pyright: ignore[re
 total.iter(3)  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 get.iter("")  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 SyncRunner(observers=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+SyncRunner(observers=[len])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+LoggingObserver(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+LoggingObserver(level="INFO")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 SyncRunner(checkpoint=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Checkpoint(Page())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 SyncRunner().execute(urls)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -20,8 +21,9 @@ from greenlet import getcurrent, greenlet
 
 from headrace.drivers.clock import Clock, RealClock
 from headrace.drivers.pulled import Mailbox
-from headrace.drivers.runner import Observer, Told, log
+from headrace.drivers.runner import Told
 from headrace.drivers.sync import Hub, Mail, nothing
+from headrace.engine.observers import Observers
 from headrace.engine.outcome import Failed, Stopped, Value, capture
 from headrace.engine.run import Execution
 from headrace.graph.dag import Program
@@ -29,11 +31,13 @@ from headrace.graph.dag import Program
 if TYPE_CHECKING:
     from headrace.drivers.tasks import Loop
     from headrace.engine.checkpoint import Checkpoints
+    from headrace.engine.events import Observer
     from headrace.engine.report import Report
 
 __all__ = ["iterate", "observed", "run"]
 
 END: Any = object()
+log: logging.Logger = logging.getLogger("headrace")
 LONG = 0.1  # seconds for which a step may hold the loop without a warning
 
 
@@ -59,9 +63,9 @@ async def iterate(
     observers: Sequence[Observer] = (),
 ) -> AsyncIterator[Any]:
     """The items of one run, as they are asked for. It is counted if there are observers to hear of it."""
-    inside = Inside(program, arguments, clock, checkpoints, counting=bool(observers))
+    inside = Inside(program, arguments, clock, checkpoints, counting=bool(observers), observers=Observers(observers))
     execution = inside.execution
-    told = Told(execution, observers) if observers else None
+    told = Told(execution) if observers else None
     try:
         stage = await inside.do(execution.native_stage)
         if stage is None:
@@ -98,8 +102,8 @@ async def observed(
     checkpoints: Checkpoints | None = None,
 ) -> tuple[Any, Report]:
     """The result of one run, and its counts; observers hear of both."""
-    inside = Inside(program, arguments, clock, checkpoints, counting=True)
-    told = Told(inside.execution, observers)
+    inside = Inside(program, arguments, clock, checkpoints, counting=True, observers=Observers(observers))
+    told = Told(inside.execution)
     try:
         result = await inside.do(inside.execution.result)
     finally:
@@ -119,10 +123,11 @@ class Inside:
         checkpoints: Checkpoints | None,
         *,
         counting: bool,
+        observers: Observers | None = None,
     ) -> None:
         self.mail: LoopMail = LoopMail()
         self.hub: AsyncHub = AsyncHub(self.mail, clock)
-        self.execution: Execution = Execution(program, arguments, self.hub, counting, checkpoints)
+        self.execution: Execution = Execution(program, arguments, self.hub, counting, checkpoints, observers)
         self.hub.run = self.execution
         self.job: Callable[[], Any] = lambda: None
         self.outcome: Value | Failed | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import logging
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from headrace.drivers.clock import Clock
 from headrace.drivers.sync import Hub
 from headrace.engine.counts import report
-from headrace.engine.events import Event, RunEnded, RunStarted
+from headrace.engine.events import Observer, RunEnded, RunStarted
+from headrace.engine.observers import Observers
 from headrace.engine.report import Report
 from headrace.engine.run import Execution
 from headrace.graph.dag import Program
@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 
     NewLoop = Callable[[], AbstractEventLoop]
 
-__all__ = ["Observer", "Told", "iterate", "observed", "run"]
-
-Observer = Callable[[Event], object]
-log: logging.Logger = logging.getLogger("headrace")
+__all__ = ["Told", "iterate", "observed", "run"]
 
 
 def run(
@@ -52,12 +49,13 @@ def iterate(
     observers: Sequence[Observer] = (),
 ) -> Iterator[Any]:
     """The items of one run, as they are asked for. It is counted if there are observers to hear of it."""
-    execution = _new_run(program, arguments, clock, checkpoints, counting=bool(observers))
-    return _told_of(execution, observers) if observers else execution.items()
+    if not observers:
+        return _new_run(program, arguments, clock, checkpoints, counting=False).items()
+    return _told_of(_new_run(program, arguments, clock, checkpoints, counting=True, observers=Observers(observers)))
 
 
-def _told_of(execution: Execution, observers: Sequence[Observer]) -> Iterator[Any]:
-    told = Told(execution, observers)
+def _told_of(execution: Execution) -> Iterator[Any]:
+    told = Told(execution)
     try:
         yield from execution.items()
     finally:
@@ -78,8 +76,8 @@ def observed(
 
         observed_run: tuple[Any, Report] = in_loop(aio.observed(program, arguments, observers, clock, checkpoints))
         return observed_run
-    execution = _new_run(program, arguments, clock, checkpoints, counting=True)
-    told = Told(execution, observers)
+    execution = _new_run(program, arguments, clock, checkpoints, counting=True, observers=Observers(observers))
+    told = Told(execution)
     try:
         result = execution.result()
     finally:
@@ -126,31 +124,32 @@ def _new_run(
     checkpoints: Checkpoints | None,
     *,
     counting: bool,
+    observers: Observers | None = None,
 ) -> Execution:
     hub = Hub(clock)
-    hub.run = execution = Execution(program, arguments, hub, counting, checkpoints)
+    hub.run = execution = Execution(program, arguments, hub, counting, checkpoints, observers)
     return execution
 
 
 class Told:
-    """The observers of one run. One that raises is logged and not told again."""
+    """Tells the observers of a run of its begin and its end."""
 
-    def __init__(self, execution: Execution, observers: Sequence[Observer]) -> None:
+    def __init__(self, execution: Execution) -> None:
         self.execution = execution
-        self.observers: list[Observer] = list(observers)
-        self._tell(RunStarted(execution.dag))
+        self.observers: Observers = execution.observers
+        self.begun: float = execution.driver.clock.now()
+        self.observers.tell(RunStarted(run=self.observers.run, dag=execution.dag))
 
     def ended(self) -> Report:
         """The run is over; gives its counts."""
         execution = self.execution
         counts = report(execution.dag, execution.values, execution.lines)
-        self._tell(RunEnded(execution.dag, counts, execution.failure))
+        event = RunEnded(
+            run=self.observers.run,
+            dag=execution.dag,
+            report=counts,
+            failure=execution.failure,
+            seconds=execution.driver.clock.now() - self.begun,
+        )
+        self.observers.tell(event)
         return counts
-
-    def _tell(self, event: Event) -> None:
-        for observer in list(self.observers):
-            try:
-                observer(event)
-            except Exception:
-                log.exception("headrace: observer %r failed and is told nothing more", observer)
-                self.observers.remove(observer)

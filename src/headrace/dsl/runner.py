@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Collection, Coroutine, Iterable
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 from headrace.dsl.checkpoint import Checkpoint, as_checkpoint, opened
 from headrace.dsl.flow import Flow
 from headrace.dsl.handle import called_at
+from headrace.engine.events import EVENTS, Observer
 from headrace.errors import OptionError
 from headrace.graph.values import shown
 
 if TYPE_CHECKING:
     from headrace.drivers.clock import Clock
-    from headrace.drivers.runner import Observer
     from headrace.dsl.autowire import WiredPipeline
     from headrace.dsl.stream import Stream
     from headrace.engine.report import Report
@@ -51,26 +51,26 @@ class SyncRunner:
     """Runs pipelines in the calling thread, counts, and tells observers.
 
     Args:
-        observers: Functions that are called with each event: `RunStarted`, then `RunEnded`. One that raises is
-            logged and not called again; the run goes on.
+        observers: What hears of each event, from `RunStarted` to `RunEnded`: functions that take an event, and objects
+            like `headrace.observe.LoggingObserver()`. One that raises is logged and not called again; the run goes on.
         checkpoint: A file, as a path or a `Checkpoint`, in which the results of steps with `checkpoint=True` are kept.
             What is in it already is read back, and not called again: that is how a run is resumed.
         clock: What time-outs are measured with; by default real time. For tests: `headrace.testing.ScriptedClock`.
 
-    Raises: OptionError: `clock` is no clock.
+    Raises: OptionError: `clock` is no clock, or an observer none.
 
-    >>> from headrace import RunEnded, SyncRunner, step
+    >>> from headrace import SyncRunner, step
     >>> events = []
     >>> SyncRunner(observers=[events.append]).execute(step("length", fn=len), "four").result
     4
     >>> [type(event).__name__ for event in events]
-    ['RunStarted', 'RunEnded']
+    ['RunStarted', 'StepStarted', 'StepEnded', 'RunEnded']
     """
 
     def __init__(
         self, *, observers: Iterable[Observer] = (), checkpoint: Where = None, clock: Clock | None = None
     ) -> None:
-        self.observers: tuple[Observer, ...] = tuple(observers)
+        self.observers: tuple[Observer, ...] = _heard(observers, "SyncRunner")
         self.checkpoint: Checkpoint | None = as_checkpoint(checkpoint)
         self.clock: Clock | None = _checked(clock, "SyncRunner")
 
@@ -108,7 +108,7 @@ class AsyncRunner:
     def __init__(
         self, *, observers: Iterable[Observer] = (), checkpoint: Where = None, clock: Clock | None = None
     ) -> None:
-        self.observers: tuple[Observer, ...] = tuple(observers)
+        self.observers: tuple[Observer, ...] = _heard(observers, "AsyncRunner")
         self.checkpoint: Checkpoint | None = as_checkpoint(checkpoint)
         self.clock: Clock | None = _checked(clock, "AsyncRunner")
 
@@ -141,3 +141,23 @@ def _checked(clock: Clock | None, runner: str) -> Clock | None:
     raise OptionError(
         f"{runner} ({called_at()}): clock must be a clock, such as headrace.testing.ScriptedClock(), got {shown(clock)}"
     )
+
+
+def _heard(observers: Iterable[Observer], runner: str) -> tuple[Observer, ...]:
+    if not isinstance(observers, Iterable):
+        got = f"{shown(observers)}; put it in a list" if callable(observers) else shown(observers)
+        raise OptionError(f"{runner} ({called_at()}): observers must be a list of observers, got {got}")
+    observers = tuple(observers)
+    for observer in observers:
+        if not callable(observer) or isinstance(observer, type):
+            raise OptionError(
+                f"{runner} ({called_at()}): an observer must be a function of an event, or an object that is called "
+                f"with one, got {shown(observer)}"
+            )
+        hears = getattr(observer, "hears", ())
+        if not isinstance(hears, Collection) or not EVENTS.issuperset(hears):
+            raise OptionError(
+                f"{runner} ({called_at()}): an observer's hears must be classes of events, such as "
+                f"(headrace.ItemFailed,), got {shown(hears)}"
+            )
+    return observers

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from types import CodeType, FrameType
 from typing import Any
 
+from headrace.engine.observers import Observers
 from headrace.engine.outcome import Stopped
 from headrace.graph.dag import Node
 
@@ -24,10 +25,11 @@ def note(error: BaseException, node: Node, at: str = "", more: str = "") -> None
 
 
 class Blame:
-    """Writes the note once on each exception that passes."""
+    """Writes the note once on each exception that passes, and tells observers of it."""
 
-    def __init__(self, nodes: Mapping[str, Node]) -> None:
+    def __init__(self, nodes: Mapping[str, Node], observers: Observers) -> None:
         self.nodes = nodes
+        self.observers = observers
         self.codes: dict[str, CodeType] = {}  # node id -> code of the generator that was opened for it
         self.opened_with: dict[CodeType, dict[str, Any]] = {}  # code -> node id -> generator
         self.frames: dict[str, FrameType] = {}  # where several nodes share a code, which only their frames tell apart
@@ -51,13 +53,17 @@ class Blame:
         self.opened_with.clear()
         self.frames.clear()
 
-    def step(self, error: BaseException, node: Node, item: int | None = None, more: str = "") -> None:
-        """`node` is known to have raised `error`, at its `item`-th item (from 1)."""
+    def step(
+        self, error: BaseException, node: Node, item: int | None = None, more: str = "", attempts: int = 1
+    ) -> None:
+        """`node` is known to have raised `error`, at its `item`-th item (from 1), after so many attempts."""
         if isinstance(error, (GeneratorExit, Stopped)) or any(error is known for known in self.blamed):
             return
         self.blamed.append(error)
         note(error, node, "" if item is None else f" at item {item}", more)
         self.failed[node.id] += 1
+        if isinstance(error, Exception):
+            self.observers.failed(node, "raised", error, item, attempts=attempts)
 
     def line(self, error: BaseException, end: Node) -> None:
         """`error` came out of the native line that ends in `end`. An interrupt may come up anywhere: nobody's fault."""

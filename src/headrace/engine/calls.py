@@ -19,10 +19,11 @@ from headrace.engine.ending import ending, ending_in_task
 from headrace.engine.entered import Recipe, per_call
 from headrace.engine.fuse import MAX_NESTED, fuse
 from headrace.engine.limits import Limits
+from headrace.engine.observers import Observers
 from headrace.engine.outcome import travelling
 from headrace.engine.policy import Policy
 from headrace.engine.ports import Driver
-from headrace.engine.stopwatch import Stopwatch
+from headrace.engine.stopwatch import TIMED, Stopwatch
 from headrace.engine.weave import SOURCE, Thread, weave
 from headrace.errors import LengthError, OptionError
 from headrace.graph.dag import RESOURCES, Constant, Edge, Node, Program
@@ -43,7 +44,7 @@ class Calls:
     """The calls of one run. `values` is shared with the run, and has what a node needs when it is called.
 
     `policies` and `watches` have for some nodes what becomes of failures, and what takes the time of their calls;
-    `limits` has what lets their calls begin, `retries` what makes them again.
+    `limits` has what lets their calls begin, `retries` what makes them again. `observers` hear of what is watched.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Calls:
         watches: Mapping[str, Stopwatch],
         limits: Limits,
         retries: Mapping[str, Retries],
+        observers: Observers,
         driver: Driver,
         checkpoints: Checkpoints | None,
     ) -> None:
@@ -65,13 +67,14 @@ class Calls:
         self.watches = watches
         self.limits = limits
         self.retries = retries
+        self.observers = observers
         self.driver = driver
         self.checkpoints = checkpoints
         self.tallies: dict[str, tuple[int, int]] = {}  # items into and out of steps in fused loops
 
     def value(self, node: Node, streams: Streams) -> Any:
         """What a value node gives."""
-        watch = self.watches.get(node.id)
+        watch = self._watch(node)
         if watch is not None:
             streams = {name: watch.not_its_own(items) for name, items in streams.items()}
         positional, keywords = self._arguments(node, streams)
@@ -133,12 +136,12 @@ class Calls:
         policy, retries = self.policies.get(node.id), self.retries.get(node.id)
         attempts = retries.attempts_of(error) if retries else 1
         more = f"; after {attempts} attempts" if attempts > 1 else ""
-        self.blame.step(travelled, node, number, more + (policy.verdict if policy else ""))
+        self.blame.step(travelled, node, number, more + (policy.verdict if policy else ""), attempts)
         return travelled
 
     def _made(self, node: Node, streams: Streams) -> Iterator[Any]:
         """The iterator that the node's function gives."""
-        watch = self.watches.get(node.id)
+        watch = self._watch(node)
         if watch is not None:
             streams = {name: watch.not_its_own(items) for name, items in streams.items()}
         positional, keywords = self._arguments(node, streams)
@@ -190,7 +193,7 @@ class Calls:
 
     async def value_in_task(self, node: Node, streams: AsyncStreams) -> Any:
         """What a value node gives whose stage runs in a task."""
-        watch = self.watches.get(node.id)
+        watch = self._watch(node)
         positional, keywords = self._arguments(node, streams)
         if node.kind == "collect":
             return self.collector(node)([item async for item in positional[0]])
@@ -211,7 +214,7 @@ class Calls:
         return self._made_in_task(node, streams)
 
     def _made_in_task(self, node: Node, streams: AsyncStreams) -> AsyncIterator[Any]:
-        watch = self.watches.get(node.id)
+        watch = self._watch(node)
         positional, keywords = self._arguments(node, streams)
         made = self._function(node)(*positional, **keywords)
         if isinstance(made, AsyncGeneratorType):
@@ -235,7 +238,7 @@ class Calls:
 
     def plain_of_item(self, node: Node) -> Callable[[Any], Any]:
         """The step's function as a function of one item, which is called whatever is kept."""
-        watch = self.watches.get(node.id)
+        watch = self._watch(node)
         function = self._of_item(node)
         return self._limited(node, function if watch is None else watch.of_item(function, node))
 
@@ -285,7 +288,7 @@ class Calls:
         """The function of a value node that reads no stream, with all of its arguments."""
         function = self._function(node)
         positional, keywords = self._arguments(node, {})
-        watch = self.watches.get(node.id)
+        watch = self._watch(node)
         called = lambda _: function(*positional, **keywords)  # noqa: E731
         return self._limited(node, called if watch is None else watch.of_item(called, node))
 
@@ -308,6 +311,12 @@ class Calls:
             checkpoints = self.checkpoints.inner({id for id, entry in pairs if self._is_resource(entry)})
         run = self.driver.inner
         return lambda *values: run(program, dict(zip(parameters, values, strict=True)), in_task, checkpoints)
+
+    def _watch(self, node: Node) -> Stopwatch | None:
+        """What takes the time of a node whose code is about to be called, if it is taken."""
+        if node.kind in TIMED:
+            self.observers.step_started(node)
+        return self.watches.get(node.id)
 
     def _function(self, node: Node) -> Callable[..., Any]:
         """The step's function; or one that also ends its calls in time, and enters resources for each."""

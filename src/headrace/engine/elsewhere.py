@@ -126,6 +126,7 @@ class Elsewhere:
     def _ended(self, node: Node, why: Ended | Failed, items: int) -> Ended | Failed:
         """What a stream ends with whose source has ended, and whose calls are over."""
         policy = self.lines.calls.policies.get(node.id)
+        self.lines.ended(node.id)
         last = policy.over(items) if policy is not None and isinstance(why, Ended) else None
         return self._failed(node, last) if last is not None else why
 
@@ -141,7 +142,7 @@ class Elsewhere:
             streams = {name: remote(items) for name, items in inputs.items()}
             return self.lines.calls.iterator(node, streams, lambda: None)
 
-        return self._puller(node, open, self._receiving(node, node, channel), inputs, in_task=False)
+        return self._puller(node, open, self._receiving([node], channel), inputs, in_task=False)
 
     def _pulling_task(self, nodes: list[Node], channel: Channel) -> Puller:
         """An async stage, which runs in a task of its own."""
@@ -155,7 +156,7 @@ class Elsewhere:
             finally:
                 await stage.close()
 
-        return self._puller(nodes[-1], open, self._receiving(nodes[0], nodes[-1], channel), inputs, in_task=True)
+        return self._puller(nodes[-1], open, self._receiving(nodes, channel), inputs, in_task=True)
 
     def result_in_task(self, nodes: list[Node], value: Node | None) -> Any:
         """What an async stage gives that ends in `value`, or all of its items in a list."""
@@ -204,11 +205,14 @@ class Elsewhere:
 
         return self.lines.driver.puller(open, done, heard, failed, node.name, in_task=in_task)
 
-    def _receiving(self, head: Node, end: Node, channel: Channel) -> Callable[[Outcome], None]:
+    def _receiving(self, nodes: Sequence[Node], channel: Channel) -> Callable[[Outcome], None]:
         def done(outcome: Outcome) -> None:
-            receive(channel, self.lines.blamed_on(end), outcome)
+            receive(channel, self.lines.blamed_on(nodes[-1]), outcome)
             if channel.ended is not None:
-                self.lines.close_inputs(head)
+                self.lines.close_inputs(nodes[0])
+            if not isinstance(outcome, Value):
+                for node in nodes:
+                    self.lines.ended(node.id)
 
         return done
 

@@ -19,10 +19,12 @@ from headrace.engine.deadlock import Link
 from headrace.engine.elsewhere import Elsewhere
 from headrace.engine.held import Held
 from headrace.engine.limits import Limits
+from headrace.engine.observers import Observers
 from headrace.engine.policy import Policy
 from headrace.engine.ports import Driver, Port, fill, tap
-from headrace.engine.stopwatch import Stopwatch
+from headrace.engine.stopwatch import TIMED, Stopwatch
 from headrace.engine.tasked import Tasked
+from headrace.engine.waits import telling
 from headrace.graph.dag import Dag, Edge, Node, Program, Stage
 from headrace.graph.stages import PER_ITEM, as_they_come, calls_are_pooled, calls_overlap, may_pause
 
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CALLER", "Lines"]
 
-TIMED = PER_ITEM | {"value", "source", "transform"}  # the nodes that call code of the user's
 CALLER = "items"  # the parameter name of whoever called the run
 
 
@@ -41,7 +42,7 @@ class Lines:
 
     `values` is shared with the run: what is not in it yet is waited for. With `counting`, items are also counted
     between generators, where nothing of headrace stands otherwise, and the time that steps take is measured.
-    `checkpoints` keep what some steps give.
+    `checkpoints` keep what some steps give; `ended` is called with each node that is over, perhaps several times.
     """
 
     def __init__(
@@ -51,25 +52,43 @@ class Lines:
         driver: Driver,
         blame: Blame,
         failed: Callable[[BaseException], None],
+        ended: Callable[[str], None],
+        observers: Observers,
         counting: bool,
         checkpoints: Checkpoints | None = None,
     ) -> None:
         self.dag: Dag = program.dag
         self.nodes: Mapping[str, Node] = blame.nodes
         self.values = values
-        self.driver = driver
+        self.links: dict[Branch, Link] = {}
+        driver = telling(driver, observers, self.nodes, self.links)
+        self.driver: Driver = driver
         self.blame = blame
         self.failed = failed
+        self.ended = ended
         self.counting = counting
         self.policies: dict[str, Policy] = {
-            node.id: Policy(node, driver.utc, keep=counting) for node in self.dag.nodes if node.on_error != "raise"
+            node.id: Policy(node, driver.utc, observers, keep=counting)
+            for node in self.dag.nodes
+            if node.on_error != "raise"
         }
         timed = [node.id for node in self.dag.nodes if node.kind in TIMED] if counting else []
         self.watches: dict[str, Stopwatch] = {id: Stopwatch(driver.clock.now) for id in timed}
         self.limits: Limits = Limits(program.limits, driver)
-        self.retries: Mapping[str, Retries] = _retries(program, self.policies, driver) if program.retries else {}
+        self.retries: Mapping[str, Retries] = (
+            _retries(program, self.policies, driver, observers) if program.retries else {}
+        )
         self.calls: Calls = Calls(
-            program, values, blame, self.policies, self.watches, self.limits, self.retries, driver, checkpoints
+            program,
+            values,
+            blame,
+            self.policies,
+            self.watches,
+            self.limits,
+            self.retries,
+            observers,
+            driver,
+            checkpoints,
         )
         self.stages: dict[str, Stage] = {stage.nodes[-1]: stage for stage in self.dag.stages}
         self.places: dict[str, int] = {end: place for place, end in enumerate(self.stages)}
@@ -105,6 +124,7 @@ class Lines:
             channel = Channel(node.max_in_flight, len(links))
         self.channels[node.id] = channel
         self.branches.update(zip(links, channel.branches, strict=True))
+        self.links.update(zip(channel.branches, links, strict=True))
 
     # -- what the run asks for ---------------------------------------------------------------------------------
 
@@ -421,9 +441,14 @@ class Lines:
             except BaseException as error:
                 self.blame.step(error, self.nodes[id])
                 self.failed(error)
+        end = self.ends.get(id)
+        if end is not None and self.stages[end].executor == "inline":  # what is elsewhere may still go on
+            self.ended(id)
 
 
-def _retries(program: Program, policies: Mapping[str, Policy], driver: Driver) -> Mapping[str, Retries]:
+def _retries(
+    program: Program, policies: Mapping[str, Policy], driver: Driver, observers: Observers
+) -> Mapping[str, Retries]:
     """What makes calls again, by the id of the nodes that say so."""
     from headrace.engine.retry import Retries
 
@@ -431,7 +456,7 @@ def _retries(program: Program, policies: Mapping[str, Policy], driver: Driver) -
     for node in program.dag.nodes:
         if node.retry is not None:
             function = program.functions.get(node.id)
-            found[node.id] = retries = Retries(node, program.retries[node.id], function, driver)
+            found[node.id] = retries = Retries(node, program.retries[node.id], function, driver, observers)
             if node.id in policies:
                 policies[node.id].attempts_of = retries.attempts_of
     return found

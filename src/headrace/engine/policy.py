@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from headrace.engine.failure import Failure
+from headrace.engine.observers import Observers, Outcome
 from headrace.errors import CheckpointError
 from headrace.graph.dag import Node
 
@@ -54,9 +55,10 @@ class Policy:
     With `keep`, the first of those that are left out are kept, for the report.
     """
 
-    def __init__(self, node: Node, utc: Callable[[], datetime], *, keep: bool) -> None:
+    def __init__(self, node: Node, utc: Callable[[], datetime], observers: Observers, *, keep: bool) -> None:
         self.node = node
         self.utc = utc
+        self.observers = observers
         self.keep = keep
         self.limited: bool = node.max_failures is not None
         self.skips: bool = node.on_error == "skip"
@@ -81,6 +83,9 @@ class Policy:
         self.failed += 1
         if self.limited and self._too_many(error, item, counter):
             return None
+        number = None if counter is None else self.number_of(counter)
+        becomes: Outcome = "skipped" if self.skips else "caught"
+        self.observers.failed(self.node, becomes, error, number, item, self.attempts_of(error))
         if not self.skips:
             return Caught(self._failure(error, item))
         if type(error) not in self.kinds:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tenacity import RetryAction, RetryCallState, RetryError
 
 from headrace.engine.limits import LimitedPool
+from headrace.engine.observers import Observers
 from headrace.engine.outcome import Failed, GivenUp, Value, capture
 from headrace.engine.ports import Driver, Pool, Timer
 from headrace.engine.window import Window
@@ -36,10 +37,13 @@ Done = Callable[[Value | Failed], None]
 class Retries:
     """The calls of one step in one run that may be made again; `retried` is how many were."""
 
-    def __init__(self, node: Node, retry: Retry | BaseRetrying, function: Any, driver: Driver) -> None:
+    def __init__(
+        self, node: Node, retry: Retry | BaseRetrying, function: Any, driver: Driver, observers: Observers
+    ) -> None:
         self.node = node
         self.function = function
         self.driver = driver
+        self.observers = observers
         self.rule: Any = tenacious(retry)
         self.retry_after: Callable[[Exception], Wait] | None = retry.retry_after if isinstance(retry, Retry) else None
         self.looks_at_results: bool = not isinstance(retry, Retry)  # a tenacity object may
@@ -60,7 +64,7 @@ class Retries:
                     return result
                 outcome = Value(result)
             try:
-                return self._again(Attempts(self), function, item, outcome).unwrap()
+                return self._again(Attempts(self, item), function, item, outcome).unwrap()
             finally:
                 del outcome  # which has the exception, which has this frame
 
@@ -103,10 +107,11 @@ class Retries:
 class Attempts:
     """One call that has failed, and how often it was made."""
 
-    __slots__ = ("retries", "state")
+    __slots__ = ("item", "retries", "state")
 
-    def __init__(self, retries: Retries) -> None:
+    def __init__(self, retries: Retries, item: Any) -> None:
         self.retries: Retries = retries
+        self.item: Any = item
         self.state: RetryCallState = RetryCallState(retries.rule, retries.function, (), {})
         self.state.start_time = retries.driver.clock.now()  # so that no wait for a limit or a worker counts before it
 
@@ -134,9 +139,14 @@ class Attempts:
         state.idle_for += seconds
         if rule.before_sleep is not None:
             rule.before_sleep(state)
+        self._tell(seconds, outcome)
         state.prepare_for_next_attempt()
         self.retries.retried += 1
         return seconds
+
+    def _tell(self, seconds: float, outcome: Value | Failed) -> None:
+        error = outcome.error if isinstance(outcome, Failed) else None
+        self.retries.observers.retried(self.retries.node, self.item, self.state.attempt_number, seconds, error)
 
     def _note(self, outcome: Value | Failed) -> None:
         if isinstance(outcome, Value):
@@ -207,7 +217,7 @@ class RetryPool:
     def _ended(self, call: Call, item: Any, done: Done, attempts: Attempts | None, outcome: Value | Failed) -> None:
         verdict: float | Value | Failed = outcome
         if isinstance(outcome, Failed) or self.retries.looks_at_results:
-            attempts = attempts or Attempts(self.retries)
+            attempts = attempts or Attempts(self.retries, item)
             verdict = attempts.after(outcome)
         if isinstance(verdict, (Value, Failed)):
             done(verdict)

@@ -12,8 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from headrace.engine.blame import Blame
+from headrace.engine.counts import node_report
 from headrace.engine.deadlock import deadlock
 from headrace.engine.lines import Lines
+from headrace.engine.observers import Observers
 from headrace.engine.outcome import Failures, Stopped, travelling
 from headrace.engine.ports import Driver
 from headrace.engine.resources import Resources
@@ -40,14 +42,26 @@ class Execution:
         driver: Driver,
         counting: bool,
         checkpoints: Checkpoints | None = None,
+        observers: Observers | None = None,
     ) -> None:
         self.dag: Dag = program.dag
+        self.observers: Observers = observers or Observers()
         self.nodes: dict[str, Node] = {node.id: node for node in self.dag.nodes}
         self.values: dict[str, Any] = dict(arguments)
         self.driver = driver
         self.failures: Failures = Failures()
-        self.blame: Blame = Blame(self.nodes)
-        self.lines: Lines = Lines(program, self.values, driver, self.blame, self.failures.add, counting, checkpoints)
+        self.blame: Blame = Blame(self.nodes, self.observers)
+        self.lines: Lines = Lines(
+            program,
+            self.values,
+            driver,
+            self.blame,
+            self.failures.add,
+            self._step_ended,
+            self.observers,
+            counting,
+            checkpoints,
+        )
         self.resources: Resources = Resources(self.lines.calls, driver, self.blame, self.failures)
         self.stages: dict[str, Stage] = {
             stage.nodes[-1]: stage for stage in self.dag.stages if stage.handoff == "value"
@@ -105,6 +119,8 @@ class Execution:
         self.lines.close()
         self.resources.leave()  # nothing uses them any more
         self._try(self.driver.close)
+        for id in self.nodes:
+            self._step_ended(id)
         self.blame.forget()
         self.lines.calls.forget()
         if self.failure is not None:
@@ -135,8 +151,9 @@ class Execution:
         return error or self._deadlock()
 
     def _deadlock(self) -> DeadlockError:
-        links = {branch: link for link, branch in self.lines.branches.items()}
-        return deadlock(self.lines.waits(), links, self.nodes)
+        error = deadlock(self.lines.waits(), self.lines.links, self.nodes)
+        self.observers.deadlock(error)
+        return error
 
     # -- the readers -------------------------------------------------------------------------------------------
 
@@ -209,6 +226,8 @@ class Execution:
             self.blame.line(error, node)
             self.fail(error)
         self.lines.close_inputs(node)
+        for id in self.stages[node.id].nodes:
+            self._step_ended(id)
         del self.unfinished[node.id]
         if self.failure is None:
             self._announce(self.stages[node.id].nodes)
@@ -229,6 +248,10 @@ class Execution:
                 self.missing[id].discard(value)
                 if not self.missing[id]:
                     self._start(self.unfinished[id])
+
+    def _step_ended(self, id: str) -> None:
+        """That step is over: its counts are what they will be."""
+        self.observers.step_ended(id, lambda: node_report(self.nodes[id], self.values, self.lines))
 
     def _check_script(self) -> None:
         """In a test: whether the calls were over in the order that it says."""

@@ -7,8 +7,11 @@ from threading import Lock
 from typing import Any
 
 from headrace.graph.dag import Node
+from headrace.graph.stages import PER_ITEM
 
-__all__ = ["Stopwatch"]
+__all__ = ["TIMED", "Stopwatch"]
+
+TIMED = PER_ITEM | {"value", "source", "transform"}  # the nodes that call code of the user's
 
 
 class Stopwatch:

@@ -14,8 +14,8 @@ from headrace.dsl.flow import Flow
 
 if TYPE_CHECKING:
     from headrace.drivers.clock import Clock
-    from headrace.drivers.runner import Observer
     from headrace.dsl.runner import Where
+    from headrace.engine.events import Observer
 
 __all__ = ["RUNNERS", "AnyFlow", "Runner", "RunnerOptions"]
 

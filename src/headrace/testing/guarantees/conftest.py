@@ -24,6 +24,10 @@ def kept(runner: Runner, checkpoint: Any, pipeline: Any, *arguments: Any) -> Any
     return runner.execute({"checkpoint": checkpoint}, pipeline, *arguments)
 
 
+def observed(runner: Runner, observers: list[Any], pipeline: Any, *arguments: Any) -> Any:
+    return runner.execute({"observers": observers}, pipeline, *arguments)
+
+
 def with_clock(runner: Runner, clock: ScriptedClock, pipeline: Any, *arguments: Any) -> Any:
     return runner.execute({"clock": clock}, pipeline, *arguments)
 
@@ -33,6 +37,7 @@ def in_loop_of(clock: ScriptedClock, pipeline: Any, *arguments: Any) -> Any:
 
 
 KEPT: dict[str, Callable[..., Any]] = {runner.name: partial(kept, runner) for runner in RUNNERS}
+OBSERVED: dict[str, Callable[..., Any]] = {runner.name: partial(observed, runner) for runner in RUNNERS}
 IN_TIME: dict[str, Callable[..., Any]] = {
     **{runner.name: partial(with_clock, runner) for runner in RUNNERS},
     "async, in the clock's loop": in_loop_of,
@@ -43,6 +48,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "run_kept" in metafunc.fixturenames:
         kept = {} if hasattr(metafunc.config, "headrace_runners") else KEPT  # others say nothing about checkpoints
         metafunc.parametrize("run_kept", list(kept.values()), ids=list(kept))
+    if "run_observed" in metafunc.fixturenames:
+        watched = {} if hasattr(metafunc.config, "headrace_runners") else OBSERVED  # others tell nobody
+        metafunc.parametrize("run_observed", list(watched.values()), ids=list(watched))
     if "run_pipeline" in metafunc.fixturenames:
         runners = getattr(metafunc.config, "headrace_runners", WAYS)
         metafunc.parametrize("run_pipeline", list(runners.values()), ids=list(runners))

@@ -1,0 +1,283 @@
+"""Section 14 of the guarantees."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from headrace import (
+    Blocked,
+    DeadlockError,
+    DeadlockFound,
+    Event,
+    ItemFailed,
+    ItemRetried,
+    Retry,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+    StepStarted,
+    Unblocked,
+    pipeline,
+    step,
+    zip_streams,
+)
+
+Run = Callable[..., Any]
+
+
+@step
+def numbers(count: int) -> Iterator[int]:
+    yield from range(count)
+
+
+@step(max_in_flight=3)
+async def doubled(number: int) -> int:
+    await asyncio.sleep(0)
+    return number * 2
+
+
+@step
+async def letters(count: int) -> AsyncIterator[str]:
+    for number in range(count):
+        yield "abcdefghij"[number]
+
+
+@step(executor="thread", max_in_flight=2)
+def echoed(items: Iterator[int]) -> Iterator[int]:
+    yield from items
+
+
+@step
+def total(items: list[int]) -> int:
+    return sum(items)
+
+
+@step
+def whole(items: Iterator[int]) -> int:
+    return sum(items)
+
+
+@pipeline
+def of_every_kind(count: int) -> tuple[int, int, list[str], list[int]]:
+    """Steps of every kind, in every place, but for worker processes."""
+    given = numbers(count)
+    odd = given.filter(step("odd", fn=lambda number: number % 2))
+    repeated = echoed(numbers(count)).flat_map(step("repeat", fn=lambda number: [number] * number))
+    return total(given.map(doubled).collect()), whole(odd), letters(count).map(str.upper).collect(), repeated.collect()
+
+
+class Hearing:
+    """An observer that hears some events, and keeps them."""
+
+    def __init__(self, *hears: type) -> None:
+        self.hears = hears
+        self.events: list[Any] = []
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+
+
+def of(kind: type, events: list[Any]) -> list[Any]:
+    return [event for event in events if type(event) is kind]
+
+
+def test_14_1_a_run_tells_of_its_begin_first_and_of_its_end_last(run_observed: Run) -> None:
+    events: list[Any] = []
+    run_observed([events.append], of_every_kind, 5)
+    assert [type(event) for event in (events[0], events[-1])] == [RunStarted, RunEnded]
+    assert events[0].dag is events[-1].dag is of_every_kind.dag
+    assert len({event.run for event in events}) == 1
+    assert events[-1].seconds > 0
+
+
+def test_14_1_runs_have_numbers_of_their_own(run_observed: Run) -> None:
+    events: list[Any] = []
+    run_observed([events.append], numbers, 1)
+    run_observed([events.append], numbers, 1)
+    first, second = dict.fromkeys(event.run for event in events)
+    assert first < second
+
+
+def test_14_1_every_step_begins_and_ends_once(run_observed: Run) -> None:
+    events: list[Any] = []
+    run_observed([events.append], of_every_kind, 5)
+    begun = [event.node.id for event in of(StepStarted, events)]
+    ended = [event.node.id for event in of(StepEnded, events)]
+    steps = [node.id for node in of_every_kind.dag.nodes if node.function is not None]
+    assert sorted(begun) == sorted(ended) == sorted(steps)
+
+
+def test_14_1_a_step_that_ends_has_the_counts_of_the_report(run_observed: Run) -> None:
+    events: list[Any] = []
+    run_observed([events.append], of_every_kind, 5)
+    report = events[-1].report.counts()
+    for event in of(StepEnded, events):
+        assert msgspec.structs.replace(event.report, seconds=0.0) == report.node(event.node.id)
+
+
+def test_14_1_a_step_ends_before_those_begin_that_need_its_value(run_observed: Run) -> None:
+    events: list[Any] = []
+    run_observed([events.append], of_every_kind, 5)
+    said = [(type(event), event.node.name) for event in events if hasattr(event, "node")]
+    assert said.index((StepEnded, "doubled")) < said.index((StepStarted, "total"))
+
+
+def test_14_1_steps_of_a_run_that_fails_end_too(run_observed: Run) -> None:
+    @pipeline
+    def fails(count: int) -> int:
+        return total(numbers(count).map(doubled).map(lambda n: 1 // n).collect())
+
+    events: list[Any] = []
+    with pytest.raises(ZeroDivisionError) as caught:
+        run_observed([events.append], fails, 5)
+    begun = [event.node.id for event in of(StepStarted, events)]
+    assert sorted(begun) == sorted(event.node.id for event in of(StepEnded, events))
+    assert events[-1].failure is caught.value
+
+
+@pytest.mark.parametrize("options", [{}, {"max_in_flight": 3}, {"executor": "thread", "max_in_flight": 3}])
+def test_14_2_failures_that_are_skipped_are_told_of(run_observed: Run, options: dict[str, Any]) -> None:
+    inverse = step("inverse", fn=lambda n: 12 // (n % 3), on_error="skip", **options)
+    events: list[Any] = []
+    run_observed([events.append], numbers | inverse, 6)
+    failures = of(ItemFailed, events)
+    assert [(event.outcome, event.number, event.item, event.attempts) for event in failures] == [
+        ("skipped", 1, 0, 1),
+        ("skipped", 4, 3, 1),
+    ]
+    assert {type(event.exception) for event in failures} == {ZeroDivisionError}
+    assert {event.node.name for event in failures} == {"inverse"}
+
+
+@pytest.mark.parametrize("options", [{}, {"max_in_flight": 3}, {"executor": "thread", "max_in_flight": 3}])
+def test_14_2_failures_that_are_caught_are_told_of(run_observed: Run, options: dict[str, Any]) -> None:
+    @pipeline
+    def split(count: int) -> Any:
+        good, bad = numbers(count).map(step("inverse", fn=lambda n: 12 // (n % 3), **options)).catch()
+        return good.collect(), bad.collect()
+
+    events: list[Any] = []
+    _, failures = run_observed([events.append], split, 6)
+    told = of(ItemFailed, events)
+    assert [(event.outcome, event.number) for event in told] == [("caught", 1), ("caught", 4)]
+    assert [event.exception for event in told] == [failure.exception for failure in failures]
+
+
+@pytest.mark.parametrize("options", [{}, {"max_in_flight": 3}, {"executor": "thread", "max_in_flight": 3}])
+def test_14_2_the_failure_that_stops_the_run_is_told_of_once(run_observed: Run, options: dict[str, Any]) -> None:
+    events: list[Any] = []
+    with pytest.raises(ZeroDivisionError) as caught:
+        run_observed([events.append], numbers | step("inverse", fn=lambda n: 12 // (n - 2), **options) | str, 6)
+    [failure] = of(ItemFailed, events)
+    assert (failure.outcome, failure.number, failure.node.name) == ("raised", 3, "inverse")
+    assert failure.exception is caught.value
+
+
+def test_14_2_one_failure_too_many_is_told_of_as_raised(run_observed: Run) -> None:
+    inverse = step("inverse", fn=lambda n: 1 // 0, on_error="skip", max_failures=1)
+    events: list[Any] = []
+    with pytest.raises(ZeroDivisionError):
+        run_observed([events.append], numbers | inverse, 6)
+    assert [event.outcome for event in of(ItemFailed, events)] == ["skipped", "raised"]
+
+
+def test_14_2_a_generator_that_fails_is_told_of_without_a_number(run_observed: Run) -> None:
+    @step
+    def broken(count: int) -> Iterator[int]:
+        yield count
+        raise ValueError("no more")
+
+    events: list[Any] = []
+    with pytest.raises(ValueError):
+        run_observed([events.append], broken | doubled, 6)
+    [failure] = of(ItemFailed, events)
+    assert (failure.node.name, failure.number, failure.outcome) == ("broken", None, "raised")
+
+
+@pytest.mark.parametrize("options", [{}, {"max_in_flight": 3}, {"executor": "thread", "max_in_flight": 3}])
+def test_14_2_calls_that_are_made_again_are_told_of(run_observed: Run, options: dict[str, Any]) -> None:
+    again = Retry(on=ZeroDivisionError, attempts=2, wait_initial=0.001, wait_jitter=0)
+    events: list[Any] = []
+    with pytest.raises(ZeroDivisionError):
+        run_observed([events.append], numbers | step("inverse", fn=lambda n: 12 // n, retry=again, **options), 2)
+    [retried] = of(ItemRetried, events)
+    assert (retried.item, retried.attempt, retried.seconds, retried.node.name) == (0, 1, 0.001, "inverse")
+    [failed] = of(ItemFailed, events)
+    assert (failed.outcome, failed.attempts) == ("raised", 2)
+    assert isinstance(retried.exception, ZeroDivisionError)
+
+
+def test_14_3_an_observer_that_raises_is_logged_and_told_nothing_more(
+    run_observed: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[Any] = []
+    events: list[Any] = []
+
+    def broken(event: Event) -> None:
+        heard.append(event)
+        if isinstance(event, StepStarted):
+            raise RuntimeError("an observer")
+
+    with caplog.at_level(logging.ERROR, "headrace"):
+        assert run_observed([broken, events.append], numbers | doubled, 3) == [0, 2, 4]
+    assert [type(event) for event in heard] == [RunStarted, StepStarted]
+    [record] = caplog.records
+    assert "is told nothing more" in record.message
+    assert record.exc_info is not None
+    assert str(record.exc_info[1]) == "an observer"
+    assert type(events[-1]) is RunEnded
+
+
+def test_14_3_what_stops_a_run_stops_it_from_an_observer_too(run_observed: Run) -> None:
+    def interrupted(event: Event) -> None:
+        if isinstance(event, ItemFailed):
+            raise KeyboardInterrupt
+
+    events: list[Any] = []
+    inverse = step("inverse", fn=lambda n: 1 // n, on_error="skip")
+    with pytest.raises(KeyboardInterrupt):
+        run_observed([interrupted, events.append], numbers | inverse, 3)
+    assert isinstance(events[-1].failure, KeyboardInterrupt)
+
+
+def test_14_4_an_observer_is_told_what_it_hears(run_observed: Run) -> None:
+    starts, nothing = Hearing(StepStarted, RunEnded), Hearing()
+    run_observed([starts, nothing], numbers | doubled, 3)
+    assert [type(event) for event in starts.events] == [StepStarted, StepStarted, RunEnded]
+    assert nothing.events == []
+
+
+def test_14_4_waits_are_told_to_those_who_ask(run_observed: Run) -> None:
+    @pipeline
+    def waits(count: int) -> tuple[list[int], int]:
+        given = numbers(count)
+        return given.map(doubled).collect(), whole(given)
+
+    asks = Hearing(Blocked, Unblocked)
+    events: list[Any] = []
+    run_observed([asks, events.append], waits, 5)
+    assert not of(Blocked, events)
+    blocked = [(event.node and event.node.name, event.source.name) for event in of(Blocked, asks.events)]
+    assert ("collect", "doubled") in blocked
+    assert sorted(blocked, key=repr) == sorted(
+        ((event.node and event.node.name, event.source.name) for event in of(Unblocked, asks.events)), key=repr
+    )
+
+
+def test_14_5_a_deadlock_is_told_of(run_observed: Run) -> None:
+    @pipeline
+    def stuck(count: int) -> Any:
+        given = numbers(count)
+        return zip_streams(given, given.batched(2))
+
+    events: list[Any] = []
+    with pytest.raises(DeadlockError) as caught:
+        run_observed([events.append], stuck, 6)
+    [found] = of(DeadlockFound, events)
+    assert found.error is caught.value is events[-1].failure
