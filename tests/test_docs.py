@@ -27,6 +27,21 @@ def blocks(page: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", page, re.DOTALL)
 
 
+def files(page: str) -> dict[str, str]:
+    """Its code by file, as it is at the end of the page."""
+    found: dict[str, str] = {}
+    for block in blocks(page):
+        name, goes_on = file_of(block)
+        found[name] = found.get(name, "") * goes_on + block
+    return found
+
+
+def file_of(block: str) -> tuple[str, bool]:
+    """The file that a block is, and whether it goes on with what the file has."""
+    named = re.match(r"# ([\w.]+\.py)(, in full)?\n", block)
+    return (named[1], not named[2]) if named else ("page.py", True)
+
+
 class Walk:
     """Somebody who reads a page and does all that it shows.
 
@@ -42,7 +57,7 @@ class Walk:
         self.environment = {
             **os.environ,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "PYTHONPATH": str(ROOT / "src"),
+            "PYTHONPATH": str(Path(headrace.__file__).parent.parent),
             "PYTHONUNBUFFERED": "1",
             "COLUMNS": "80",
         }
@@ -66,8 +81,8 @@ class Walk:
         return sorted(self.folder.glob(pattern))
 
     def write(self, text: str) -> None:
-        [(name, anew)] = re.findall(r"\A# ([\w.]+\.py)(, in full)?\n", text) or [("page.py", "")]
-        with (self.folder / name).open("w" if anew else "a", encoding="utf-8") as file:
+        name, goes_on = file_of(text)
+        with (self.folder / name).open("a" if goes_on else "w", encoding="utf-8") as file:
             file.write(text)
 
     def enter(self, command: str, shown: str | None = None, varies: str = "") -> None:
