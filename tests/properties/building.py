@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
-from headrace import Pipeline, Retry, Stream, merge, pipeline, step, stream, zip_streams
+from headrace import Limit, Pipeline, Retry, Stream, merge, pipeline, step, stream, zip_streams
 from tests.properties.cases import BUILT_IN, PER_ITEM, VALUES, Case
 from tests.properties.meter import Meter
 from tests.properties.scripts import END, ITEM_FUNCTIONS, failing, script_of
 
-__all__ = ["built"]
+__all__ = ["SHARED", "built"]
 
-AT_ONCE: Any = {"attempts": None, "timeout": None, "wait_initial": 1e-6, "wait_jitter": 0}
+SHARED = Limit(concurrency=2)
 COUNT = -1  # the pipeline's parameter, among the handles
 Handles = dict[int, Any]
 
 
-def built(case: Case, meter: Meter) -> Pipeline[Any, Any]:
-    """The pipeline of `case`, whose steps report to `meter`."""
-    return _Building(case, meter).pipeline()
+def built(case: Case, meter: Meter, seconds: float = 0, **kept: Any) -> Pipeline[Any, Any]:
+    """The pipeline of `case`, whose steps report to `meter`. Async code waits so many `seconds`, and so do retries.
+
+    `kept` are options of the steps that are called per item.
+    """
+    return _Building(case, meter, seconds, kept).pipeline()
 
 
 class _Building:
-    def __init__(self, case: Case, meter: Meter) -> None:
+    def __init__(self, case: Case, meter: Meter, seconds: float, kept: dict[str, Any]) -> None:
         self.case = case
         self.meter = meter
+        self.pause = functools.partial(_pause, seconds)
+        self.retry = Retry(on=Hiccup, attempts=None, timeout=None, wait_initial=seconds or 1e-6, wait_jitter=0)
+        self.kept = kept
         self.caught: Handles = {}  # what each step failed at
 
     def pipeline(self) -> Pipeline[Any, Any]:
@@ -129,7 +136,11 @@ class _Building:
             options["executor"] = "thread"
         if op.hiccups:
             function = _hiccuping(function, op.hiccups, in_task=op.mode == "async")
-            options["retry"] = Retry(on=Hiccup, **AT_ONCE)
+            options["retry"] = self.retry
+        if op.limited:
+            options["limit"] = SHARED
+        if op.kind in PER_ITEM:
+            options |= self.kept
         return step(self.case.name(index), fn=function, **options)
 
     # -- functions of one item ---------------------------------------------------------------------------------
@@ -158,14 +169,14 @@ class _Building:
         return called
 
     def async_call(self, index: int) -> Callable[..., Any]:
-        function, meter, op = self.of_item(index), self.meter, self.case.ops[index]
+        function, meter, op, pause = self.of_item(index), self.meter, self.case.ops[index], self.pause
 
         async def called(item: Any, *values: Any) -> Any:
             meter.begun(index)
             try:
                 meter.taken(index, 0)
                 meter.asked(index)
-                await _pause(op.pauses and hash(str(item)) % (op.pauses + 1))
+                await pause(op.pauses and hash(str(item)) % (op.pauses + 1))
                 result = function(item, *values)
                 if op.kind == "filter" and not result:
                     meter.gives_none(index)
@@ -196,14 +207,14 @@ class _Building:
         return called
 
     def async_generator_call(self, index: int) -> Callable[..., Any]:
-        function, meter, op = self.of_item(index), self.meter, self.case.ops[index]
+        function, meter, op, pause = self.of_item(index), self.meter, self.case.ops[index], self.pause
 
         async def called(item: Any, *values: Any) -> AsyncIterator[Any]:
             meter.begun(index)
             try:
                 meter.taken(index, 0)
                 meter.asked(index)
-                await _pause(op.pauses)
+                await pause(op.pauses)
                 for inner in function(item, *values):
                     meter.gives(index)
                     yield inner
@@ -242,7 +253,7 @@ class _Building:
         return _hinted(generator, reads, Iterator[Any])
 
     def async_stream(self, index: int, reads: int) -> Callable[..., Any]:
-        meter, pauses = self.meter, self.case.ops[index].pauses
+        meter, pause, pauses = self.meter, self.pause, self.case.ops[index].pauses
 
         async def generator(*arguments: Any) -> AsyncIterator[Any]:
             meter.begun(index)
@@ -251,7 +262,7 @@ class _Building:
                 script, reply = self.script(index, arguments[reads:]), None
                 while (action := _next_action(script, reply)) is not END:
                     if isinstance(action, tuple):
-                        await _pause(pauses)
+                        await pause(pauses)
                         meter.gives(index)
                         yield action[0]
                         meter.asked(index)
@@ -283,12 +294,12 @@ class _Building:
         return _hinted(value, reads, Iterator[Any])
 
     def async_value(self, index: int, reads: int) -> Callable[..., Any]:
-        meter, pauses = self.meter, self.case.ops[index].pauses
+        meter, pause, pauses = self.meter, self.pause, self.case.ops[index].pauses
 
         async def value(*arguments: Any) -> Any:
             meter.begun(index)
             try:
-                await _pause(pauses)
+                await pause(pauses)
                 script, reply = self.script(index, arguments[reads:]), None
                 while True:
                     try:
@@ -343,9 +354,9 @@ def _next_action(script: Any, reply: Any) -> Any:
         return END
 
 
-async def _pause(times: int) -> None:
+async def _pause(seconds: float, times: int) -> None:
     for _ in range(times):
-        await asyncio.sleep(0)
+        await asyncio.sleep(seconds)
 
 
 def _hinted(function: Callable[..., Any], reads: int, hint: Any) -> Callable[..., Any]:

@@ -43,6 +43,7 @@ class Op:
     listed: bool = False  # a flat_map step that gives lists, and is no generator
     pauses: int = 0  # how often async code lets others go first
     hiccups: int = 0  # how many calls fail for each one that does not, and are made again
+    limited: bool = False  # its calls share a limit with those of others
 
     def __repr__(self) -> str:
         options = [(field, getattr(self, field.name)) for field in fields(self)[1:]]
@@ -55,8 +56,13 @@ class Op:
     @property
     def overlaps(self) -> bool:
         """Whether its calls may run at the same time."""
-        several = self.mode == "thread" or (self.mode == "async" and (self.bound > 1 or self.hiccups > 0))
+        several = self.mode == "thread" or (self.mode == "async" and (self.bound > 1 or self.waits))
         return self.kind in ("map", "filter") and several
+
+    @property
+    def waits(self) -> bool:
+        """Whether a call of it may have to wait by itself."""
+        return self.limited or self.hiccups > 0
 
     @property
     def fails_late(self) -> bool:
@@ -138,7 +144,7 @@ class Case:
 
     def _never_waits(self, index: int) -> bool:
         op = self.ops[index]
-        alone = op.mode == "sync" and not op.hiccups and op.value is None and len(self.readers[index]) == 1
+        alone = op.mode == "sync" and not op.waits and op.value is None and len(self.readers[index]) == 1
         return alone and op.kind != "failures" and all(map(self._never_waits, op.inputs))
 
     @property
@@ -156,18 +162,19 @@ class Case:
 
 @st.composite
 def cases(
-    draw: st.DrawFn, *, modes: tuple[Mode, ...] = MODES, most: int = 9, streams: bool = False, hiccups: bool = False
+    draw: st.DrawFn, *, modes: tuple[Mode, ...] = MODES, most: int = 9, streams: bool = False, waits: bool = False
 ) -> Case:
     """Pipelines of up to `most` steps behind the first source, in these modes; with `streams`, all return one if any.
 
-    With `hiccups`, some steps fail now and then and are called again. A pipeline with `ordered=False` or a merge has a
-    single step that fails for good, since what else is reached before it fails is not fixed.
+    With `waits`, some steps fail now and then and are called again, and some share a limit. A pipeline with
+    `ordered=False` or a merge has a single step that fails for good, since what else is reached before it fails is not
+    fixed.
     """
     unordered = draw(st.sampled_from([False, False, True]))
     failures = draw(st.sampled_from([0, 0, 1, 1 if unordered else 3]))
     ops = [_moded(draw, Op("source"), modes)]
     for _ in range(draw(st.integers(1, most))):
-        ops.append(_op(draw, Case(tuple(ops), 0), modes, unordered, hiccups))
+        ops.append(_op(draw, Case(tuple(ops), 0), modes, unordered, waits))
     for _ in range(failures):
         index = draw(st.integers(0, len(ops) - 1))
         if ops[index].kind not in BUILT_IN and ops[index].on_error == "raise":
@@ -175,7 +182,7 @@ def cases(
     return Case(tuple(ops), draw(st.integers(0, 10)), streams or draw(st.booleans()))
 
 
-def _op(draw: st.DrawFn, case: Case, modes: tuple[Mode, ...], unordered: bool, hiccups: bool) -> Op:
+def _op(draw: st.DrawFn, case: Case, modes: tuple[Mode, ...], unordered: bool, waits: bool) -> Op:
     streams = [index for index, op in enumerate(case.ops) if op.kind not in VALUES]
     values = [index for index, op in enumerate(case.ops) if op.kind in VALUES]
     kinds = [*ONE_STREAM, *TWO_STREAMS, "source", *(["merge"] * 4 if unordered else [])]
@@ -196,8 +203,8 @@ def _op(draw: st.DrawFn, case: Case, modes: tuple[Mode, ...], unordered: bool, h
         kind = "again" if values else "source"
     value = draw(st.sampled_from(values)) if extra and values else None
     op = _moded(draw, Op(kind, inputs, value, nested=draw(st.integers(0, 3)) == 0), modes)
-    if hiccups and kind in ("map", "filter"):
-        op = _changed(op, hiccups=draw(st.sampled_from([0, 0, 1, 2])))
+    if waits and kind in ("map", "filter"):
+        op = _changed(op, hiccups=draw(st.sampled_from([0, 0, 1, 2])), limited=draw(st.integers(0, 3)) == 0)
     if op.overlaps:
         ordered = not (unordered and draw(st.booleans()))
         op = _changed(op, ordered=ordered, concurrency=draw(st.none() | st.integers(1, op.bound)))

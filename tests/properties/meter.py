@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 
 from tests.properties.cases import PER_ITEM, VALUES, Case
 
@@ -17,11 +19,16 @@ class Meter:
     """Counted up in a producer when it is asked (resumed, or called), and down in a consumer that has the item.
 
     Some edges are left out: from lists that are flattened and to batches, zips, merges and collected lists, since no
-    user code is there, and to calls that overlap or are made again, which have begun before what is counted runs.
+    user code is there, to calls that overlap or wait, which have begun before what is counted runs, and to calls that
+    are left out.
     """
 
-    def __init__(self, case: Case) -> None:
+    def __init__(
+        self, case: Case, at_moment: Callable[[int], object] = lambda _: None, *, reads_back: bool = False
+    ) -> None:
         self.case = case
+        self.reads_back = reads_back  # calls may be left out
+        self.at_moment = at_moment  # called with a number whenever a step is about to do something
         self.lock = threading.Lock()
         self.edges: dict[int, list[Edge]] = {
             index: [(index, reader, slot) for reader, slot in readers if self._sees(index, reader)]
@@ -31,8 +38,8 @@ class Meter:
 
     def _sees(self, index: int, reader: int) -> bool:
         op = self.case.ops[reader]
-        built_in = ("batch", "zip", "merge", "collect", "failures")
-        return not (self.case.ops[index].listed or op.overlaps or op.hiccups or op.kind in built_in)
+        unseen = ("batch", "zip", "merge", "collect", "failures", *(PER_ITEM if self.reads_back else ()))
+        return not (self.case.ops[index].listed or op.overlaps or op.waits or op.kind in unseen)
 
     def reset(self) -> None:
         """Before each run."""
@@ -41,13 +48,16 @@ class Meter:
         self.stopped: set[int] = set()
         self.failed: Counter[int] = Counter()
         self.open: Counter[int] = Counter()  # generators and calls that are not over
+        self.calls: Counter[int] = Counter()  # per item
         self.complaints: list[str] = []
+        self.moments = itertools.count()
 
     def begun(self, index: int) -> None:
         """A call begins, or a generator is started."""
         op = self.case.ops[index]
         with self.lock:
             self.open[index] += 1
+            self.calls[index] += op.kind in PER_ITEM
             if op.kind in PER_ITEM and self.open[index] > (op.at_once if op.overlaps else 1):
                 self.complaints.append(f"{self.case.name(index)}: {self.open[index]} calls at once")
 
@@ -66,6 +76,7 @@ class Meter:
 
     def asked(self, index: int) -> None:
         """A producer is asked for one more item."""
+        self.at_moment(next(self.moments))
         with self.lock:
             for edge in self.edges[index]:
                 self.count[edge] += 1
@@ -89,6 +100,7 @@ class Meter:
         """A consumer has an item."""
         with self.lock:
             self.count[self.case.ops[index].inputs[slot], index, slot] -= 1
+        self.at_moment(next(self.moments))
 
     def _wants(self, index: int) -> bool:
         """Whether a consumer has not stopped, nor everyone who reads it."""

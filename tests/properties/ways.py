@@ -17,7 +17,7 @@ from headrace import AsyncRunner, DeadlockError, LengthError, SyncRunner
 from tests.properties.meter import Meter
 from tests.properties.scripts import Boom
 
-__all__ = ["BREAKING", "WAYS", "Came", "came_of"]
+__all__ = ["BREAKING", "WAYS", "Came", "came_of", "leaving_no_task"]
 
 SECONDS = 20  # after which a run is taken to hang
 
@@ -45,18 +45,18 @@ def execute(pipeline: Any, count: int, events: list[Any]) -> Any:
 
 
 def arun(pipeline: Any, count: int, events: list[Any]) -> Any:
-    return asyncio.run(_leaving_no_task(pipeline.arun(count)))
+    return asyncio.run(leaving_no_task(pipeline.arun(count)))
 
 
 def aexecute(pipeline: Any, count: int, events: list[Any]) -> Any:
-    return asyncio.run(_leaving_no_task(AsyncRunner(observers=[events.append]).execute(pipeline, count))).result
+    return asyncio.run(leaving_no_task(AsyncRunner(observers=[events.append]).execute(pipeline, count))).result
 
 
 def run_within_loop(pipeline: Any, count: int, events: list[Any]) -> Any:
     async def main() -> Any:
         return pipeline.run(count)
 
-    return asyncio.run(_leaving_no_task(main()))
+    return asyncio.run(leaving_no_task(main()))
 
 
 def iterated(pipeline: Any, count: int, items: int | None = None) -> list[Any]:
@@ -72,7 +72,7 @@ def iterated_async(pipeline: Any, count: int, items: int | None = None) -> list[
                 got.append(item)
             return got
 
-    return asyncio.run(_leaving_no_task(main()))
+    return asyncio.run(leaving_no_task(main()))
 
 
 END: Any = object()
@@ -100,7 +100,7 @@ def came_of(way: Callable[..., Any], meter: Meter, pipeline: Any, *arguments: An
     events: list[Any] = []
     with _complaining(), _in_time():
         try:
-            came = Came(value=way(pipeline, *arguments, *([] if way in BREAKING.values() else [events])))
+            came = Came(value=way(pipeline, *arguments, *([events] if way in WAYS.values() else [])))
         except (Boom, LengthError, DeadlockError) as error:
             came = Came(failure=error)
         assert not meter.complaints, meter.complaints
@@ -109,7 +109,7 @@ def came_of(way: Callable[..., Any], meter: Meter, pipeline: Any, *arguments: An
     return Came(came.value, came.failure, events[-1].report if events else None)
 
 
-async def _leaving_no_task(run: Any) -> Any:
+async def leaving_no_task(run: Any) -> Any:
     try:
         return await run
     finally:
