@@ -1,4 +1,7 @@
-"""Every routine job: `nox -s` with demo, tests, properties, kills, corpus, types, lint, docs or bench."""
+"""Every routine job: `nox -s` with demo, tests, properties, kills, corpus, types, lint, docs, dist or bench."""
+
+import shutil
+from pathlib import Path
 
 import nox
 
@@ -76,6 +79,20 @@ def docs(session: nox.Session) -> None:
     """Build the documentation site in site/; a warning is an error."""
     session.install(".[pictures,testing]", *group("docs"))
     session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--fresh-env", "-q", "docs", "site")
+
+
+@nox.session(reuse_venv=False)
+def dist(session: nox.Session) -> None:
+    """Build the sdist, and the wheel from it; install that, and run the sdist's tests; arguments go to pytest."""
+    folder = Path(session.create_tmp()).resolve()
+    shutil.rmtree(folder)
+    session.install(*group("dist"))
+    session.run("python", "-m", "build", "--outdir", folder)
+    [wheel], [sdist] = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    session.install(str(wheel))
+    session.run("python", "-m", "tarfile", "-e", sdist, folder)
+    session.chdir(folder / sdist.name.removesuffix(".tar.gz"))
+    session.run("pytest", "tests", "--pyargs", "headrace", *session.posargs)
 
 
 @nox.session

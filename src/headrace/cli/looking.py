@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from headrace.cli.output import say, standard_output_alone
 from headrace.cli.target import AnyFlow, find, flows_in, load, refusing_what_is_wrong
 from headrace.dsl.step import Step
 from headrace.errors import CheckpointError
+from headrace.graph.dag import Dag
 from headrace.graph.drawing import svg
 from headrace.graph.hints import describe
 from headrace.graph.render import mermaid
@@ -70,7 +71,7 @@ def _lines(entry: Entry) -> Iterator[str]:
         yield f"{'':8}  {entry.about}"
 
 
-DRAWN = {"mermaid": mermaid, "svg": svg, "text": tree}
+DRAWN: dict[str, Callable[[Dag], str]] = {"mermaid": mermaid, "svg": svg, "text": tree}
 
 
 def show(target: str, /, *, format: Literal["json", "mermaid", "svg", "text"] = "text") -> None:

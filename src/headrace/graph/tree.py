@@ -60,7 +60,7 @@ class Branch:
     """What stands below one name: a node, or a sub-pipeline, or both."""
 
     def __init__(self) -> None:
-        self.row = Row()
+        self.row: Row = Row()
         self.below: dict[str, Branch] = {}
 
     def rows(self) -> Iterator[Row]:
