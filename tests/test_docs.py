@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
+import inspect
 import os
 import re
 import signal
@@ -10,6 +13,7 @@ import sys
 from doctest import ELLIPSIS, OutputChecker
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -18,8 +22,13 @@ import pytest_headrace
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCS = sorted((ROOT / "docs").glob("*.md"))  # those in folders are generated
+DOCS = sorted(page for page in (ROOT / "docs").rglob("*.md") if page.parent.name != "examples")  # which are generated
 STRICT = "[pytest]\naddopts = -p pytest_headrace\nfilterwarnings = error\n"
+
+
+def title(page: Path) -> str:
+    """A page as tables of contents name it."""
+    return page.relative_to(ROOT / "docs").with_suffix("").as_posix()
 
 
 def blocks(page: str) -> list[str]:
@@ -112,12 +121,53 @@ class Walk:
         return subprocess.Popen(command, shell=True, cwd=self.folder, env=self.environment, **out)
 
 
-MASKS = (r"\d+\.\d+", r"[\d.:-]*\d")
+MASKS = (r" *\d+\.\d+", r" *[\d.:-]*\d")  # with what aligns them
 
 
-@pytest.mark.parametrize("page", [page for page in DOCS if blocks(page.read_text("utf-8"))], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [page for page in DOCS if blocks(page.read_text("utf-8"))], ids=title)
 def test_what_a_page_shows_is_so(page: Path, tmp_path: Path) -> None:
     Walk(tmp_path).through(page.read_text("utf-8"))
+
+
+BEFORE = re.compile(r"```python needs=(\w+)\n(.*?)```", re.DOTALL)
+
+
+@pytest.mark.parametrize("page", [page for page in DOCS if BEFORE.search(page.read_text("utf-8"))], ids=title)
+def test_program_before_a_migration_prints_the_same(page: Path, tmp_path: Path) -> None:
+    text = page.read_text("utf-8")
+    for peer, code in BEFORE.findall(text):
+        pytest.importorskip(peer)
+        (tmp_path / "before.py").write_text(code, encoding="utf-8")
+        assert run(tmp_path, "before.py") in re.findall(
+            r"^\$ python after.py\n(.*?)```", text, re.DOTALL | re.MULTILINE
+        )
+
+
+def test_cells_of_the_page_about_notebooks_give_what_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each is run in a loop, and what its last line gives is printed, as a notebook does it."""
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs/how_to/notebooks.md").read_text("utf-8")
+    cells = re.findall(r"```python cell\n(.*?)```\n(?:\n```text\n(.*?)```)?", page, re.DOTALL)
+
+    async def notebook() -> None:
+        names: dict[str, Any] = {"__name__": "__main__"}
+        for cell, shown in cells:
+            *first, last = ast.parse(cell).body
+            try:
+                for tree, mode in ((ast.Module(first, []), "exec"), (ast.Interactive([last]), "single")):
+                    result = eval(compile(tree, "<cell>", mode, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+                    if inspect.isawaitable(result):
+                        await result
+            except headrace.HeadraceError as error:
+                print(f"{type(error).__name__}: {error}")
+            printed = capsys.readouterr().out
+            masked = [re.sub(MASKS[False], "0", text) for text in (shown, printed)]
+            assert OutputChecker().check_output(*masked, ELLIPSIS), f"{cell}\n{printed}\nin place of:\n{shown}"
+
+    assert cells
+    asyncio.run(notebook())
 
 
 def run(folder: Path, *arguments: str) -> str:
@@ -142,7 +192,7 @@ def test_example_of_wiring_by_name_can_be_pasted_and_run(tmp_path: Path) -> None
     assert run(tmp_path, "app.py") == "… … … … same thing\n"
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *DOCS], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [ROOT / "README.md", *DOCS], ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_file_that_is_linked_exists(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+)", page.read_text("utf-8"))
     assert [target for target in targets if "://" not in target and not (page.parent / target).exists()] == []
@@ -150,7 +200,7 @@ def test_every_file_that_is_linked_exists(page: Path) -> None:
 
 def test_every_page_and_example_is_in_the_navigation() -> None:
     listed = {entry for page in DOCS for entry in entries(page.read_text("utf-8"))}
-    pages = {page.stem for page in DOCS} - {"index"}
+    pages = {title(page) for page in DOCS} - {"index"}
     scripts = {f"examples/{script.stem}" for script in (ROOT / "corpus").glob("*.py")}
     assert listed == pages | scripts  # a page is a line in docs/index.md, a script one in docs/examples.md
 
