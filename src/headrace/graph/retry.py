@@ -31,10 +31,11 @@ Wait = float | timedelta | datetime | str | None
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
     """How calls that fail are made again: until one succeeds, or `attempts` or the `timeout` are used up.
 
-    A call that waits to be made again keeps its place: it counts for the bound, its result comes in its turn, and while
-    it waits it takes no thread. The wait grows from call to call: `wait_initial` seconds, doubled each time (or
-    multiplied by `wait_exp_base`), up to `wait_max`; and up to `wait_jitter` seconds more, by chance. Needs tenacity:
-    `pip install 'headrace[retry]'`.
+    A call that waits to be made again keeps its place: it counts for the bound, its result comes in its turn, and
+    while it waits it takes no thread. Where many calls fail, so that the others wait behind them, give the step more
+    places than calls (`max_in_flight=200, concurrency=20`), or `ordered=False`. The wait grows from call to call:
+    `wait_initial` seconds, doubled each time (or multiplied by `wait_exp_base`), up to `wait_max`; and up to
+    `wait_jitter` seconds more, by chance. Needs tenacity: `pip install 'headrace[retry]'`.
 
     Args:
         on: The exceptions after which a call is made again: classes, or a function that is given the exception and
