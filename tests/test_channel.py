@@ -187,6 +187,34 @@ def test_split_channel_stores_each_item_on_its_side() -> None:
     assert channel.ended is END
 
 
+def test_express_of_one_in_flight_asks_when_every_branch_has_taken() -> None:
+    log: list[object] = []
+
+    def source() -> Iterator[object]:
+        for number in range(3):
+            log.append(f"made {number}")
+            yield number
+
+    channel = Channel(capacity=1, branches=3)
+    first, *others = channel.branches
+
+    def wait(others_first: bool) -> None:
+        log.append(f"another took {others[0].take()}")
+        if len(others) == 2 and log[-1] == "another took 1":
+            others.pop(0).close()
+        others.reverse()
+
+    for item in express(first, source(), log.append, lambda: wait):
+        log.append(f"took {item}")
+    assert log == [
+        *("made 0", "took 0", "another took 0", "another took 0"),
+        *("made 1", "took 1", "another took 1", "another took 1"),  # the first of them takes no more
+        *("made 2", "took 2", "another took 2"),
+    ]
+    assert [branch.highest for branch in channel.branches] == [1, 1, 1]
+    assert sorted(branch.taken for branch in channel.branches) == [2, 3, 3]
+
+
 def test_express_of_results_asks_while_there_is_room_for_a_failure() -> None:
     log: list[object] = []
 
@@ -198,7 +226,7 @@ def test_express_of_results_asks_while_there_is_room_for_a_failure() -> None:
     channel = Split(capacity=2, failures=[False, True])
     found, failed = channel.branches
 
-    def wait() -> None:
+    def wait(others_first: bool) -> None:
         log.append(f"failed {failed.take()}")
 
     for item in express(found, source(), log.append, lambda: wait):

@@ -140,6 +140,7 @@ class Wake(partial[None]):
     """A wake-up call, and what the fiber waits for."""
 
     reason: object
+    go_on: Callable[[], object]  # without the detour through `ready`
 
 
 class Hub:
@@ -223,16 +224,30 @@ class Hub:
 
     def wait(self, waiting: list[Callable[[], object]], reason: object) -> None:
         """Leave a wake-up call in `waiting` and wait for it. May return early."""
-        self.waiter(waiting, reason)()
+        self.waiter(waiting, reason)(False)
 
-    def waiter(self, waiting: list[Callable[[], object]], reason: object) -> Callable[[], None]:
-        """For the fiber that calls this: a function that does that same wait, again and again."""
+    def waiter(self, waiting: list[Callable[[], object]], reason: object) -> Callable[[bool], None]:
+        """For the fiber that calls this: a function that does that same wait, again and again.
+
+        It takes whether those who are in `waiting` go on first. If there is one, it is switched to directly.
+        """
         me = self._me()
         ready, run = self.ready, self.run if me is self.root else None
         wake = Wake(ready.append, me)
         wake.reason = reason
+        wake.go_on = me.switch
 
-        def wait() -> None:
+        def wait(others_first: bool) -> None:
+            if others_first and waiting:
+                if len(waiting) == 1 and not ready and not self.closing:
+                    other, waiting[0] = waiting[0], wake
+                    other.go_on()  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]
+                    if run is not None and run.failure is not None:
+                        raise Stopped
+                    return
+                for call in waiting:
+                    call()
+                waiting.clear()
             waiting.append(wake)
             if ready and not self.closing:
                 ready.popleft().switch()
@@ -250,6 +265,7 @@ class Hub:
         for waiting, reason in places:
             wake = Wake(self.ready.append, me)
             wake.reason = reason
+            wake.go_on = me.switch
             waiting.append(wake)
             left.append((waiting, wake))
         timer = None if until is None else self.timer(until, partial(self.ready.append, me))

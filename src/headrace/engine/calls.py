@@ -88,8 +88,11 @@ class Calls:
         if kept is not None or calls_are_pooled(node):
             once = self._again(node, self.once(node))
             return (once if kept is None else kept.calling(once))(None)
-        function = partial(self._function(node), *positional, **keywords)
-        return function() if watch is None else watch.call(lambda _: function())(None)
+        function = self._function(node)
+        if watch is None and len(positional) == 1 and not keywords:
+            return function(positional[0])  # a call in C less on the stack of a fiber, which is copied at each switch
+        call = partial(function, *positional, **keywords)
+        return call() if watch is None else watch.call(lambda _: call())(None)
 
     def made(self, node: Node) -> Any:
         """What the factory of a resource makes."""

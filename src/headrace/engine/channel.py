@@ -20,8 +20,9 @@ channel. What it may leave out, and why, is said there.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain, islice
 from types import GeneratorType
 from typing import Any
 
@@ -30,7 +31,7 @@ from headrace.engine.policy import Caught
 
 __all__ = ["Branch", "Channel", "Split", "express", "has_express"]
 
-Wait = Callable[[], None]
+Wait = Callable[[bool], None]  # told whether whoever waits for the same channel is to go on first
 
 
 class Channel:
@@ -271,9 +272,11 @@ def express(
     """
     if isinstance(branch.channel, Split):
         branch.reader = _results(branch, branch.channel, source, failed, waiter)
+    elif branch.channel.capacity == 1:
+        branch.reader = _in_step(branch, source, failed, waiter)
     else:
-        in_step = branch.channel.capacity == 1 and len(branch.channel.branches) == 2
-        branch.reader = (_in_step if in_step else _in_runs)(branch, source, failed, waiter)
+        branch.reader = _in_runs(branch, source, failed, waiter)
+        return chain.from_iterable(branch.reader)
     return branch.reader
 
 
@@ -306,7 +309,7 @@ def _results(
                 break
             if full:
                 wait = wait or waiter()
-                wait()
+                wait(False)
                 continue
             before, produced = len(items), 0
             try:
@@ -340,10 +343,14 @@ def _results(
 def _in_step(
     branch: Branch, source: Iterator[Any], failed: Callable[[BaseException], None], waiter: Callable[[], Wait]
 ) -> Generator[Any, None, None]:
-    """One item in flight and two branches: ask when both are empty, wait when the other one is not."""
+    """One item in flight: whoever finds all branches empty asks, stores the item in the others, and has it at once.
+
+    The others are woken when it comes back for more, for nobody goes on before that.
+    """
     channel, items = branch.channel, branch.items
-    other = next(other.items for other in channel.branches if other is not branch)
-    take, wait = items.popleft, None
+    take, keep, pair = items.popleft, items.append, False
+    stores, others, full = [items], list[deque[Any]](), items
+    wait: Wait | None = None
     try:
         while True:
             if items:
@@ -351,32 +358,51 @@ def _in_step(
                 yield take()
             if channel.ended is not None:
                 break
-            if other:
+            if channel.stores is not stores:
+                stores = channel.stores
+                others = [store for store in stores if store is not items]
+                full = others[0] if others else items  # the one of the others that is looked at first
+                pair = len(others) == 1
+                keep = full.append if pair else partial(_keep, others)
+            if not full:
+                full = next(filter(None, others), full)
+            if full:
                 wait = wait or waiter()
-                wait()
+                wait(False)
                 continue
+            branch.peak = 1
             try:
-                item = next(source)
-            except StopIteration:
-                channel.end()
+                for item in source:
+                    channel.produced += 1
+                    keep(item)
+                    yield item
+                    if others:
+                        wait = wait or waiter()
+                        wait(True)
+                        if not items or not pair:
+                            break
+                        yield take()
+                        if full or channel.stores is not stores or channel.ended is not None:
+                            break
+                else:
+                    channel.end()
             except Exception as error:
                 failed(error)
                 channel.end(Failed(error))
-            else:
-                channel.produced += 1
-                for store in channel.stores:
-                    store.append(item)
-                if channel.waiting:
-                    channel.wake()
     finally:
         branch.close()
     channel.raise_failure()
 
 
+def _keep(stores: Sequence[deque[Any]], item: Any) -> None:
+    for store in stores:
+        store.append(item)
+
+
 def _in_runs(
     branch: Branch, source: Iterator[Any], failed: Callable[[BaseException], None], waiter: Callable[[], Wait]
-) -> Generator[Any, None, None]:
-    """Many items in a row, as long as it is known that nothing changes.
+) -> Generator[Iterable[Any], None, None]:
+    """Many items in a row, as long as it is known that nothing changes: gives the rows.
 
     While another branch is the fullest, all that wait here can be handed over before anyone has to be asked. While
     this one is, it is known how many times one item is asked for and one handed over before another is as full. What
@@ -386,13 +412,11 @@ def _in_runs(
     wait: Wait | None = None
     try:
         while True:
-            fullest = capacity  # as far as it matters
-            if len(items) < capacity or capacity > 1:
+            fullest = _fullest(channel, items)
+            room = capacity - max(fullest, len(items))
+            if room > 0 and channel.ended is None:
+                _ask(channel, source, room, failed)
                 fullest = _fullest(channel, items)
-                room = capacity - max(fullest, len(items))
-                if room > 0 and channel.ended is None:
-                    _ask(channel, source, room, failed)
-                    fullest = _fullest(channel, items) if capacity > 1 else capacity
             own = len(items)
             if own > branch.peak:
                 branch.peak = own
@@ -400,32 +424,42 @@ def _in_runs(
                 if channel.ended is not None:
                     break
                 wait = wait or waiter()
-                wait()
+                wait(False)
                 continue
-            waiting_here = iter(tuple(items))
+            in_hand = iter(tuple(items))
             items.clear()
-            asked: list[Any] = []
             times = min(capacity - fullest, own - 1) if own == capacity and channel.ended is None else 0
+            asked: list[Any] = []
             try:
-                if times > 0:
-                    yield next(waiting_here)
-                    keep = asked.append
-                    for item, oldest in zip(islice(source, times), waiting_here, strict=False):
-                        keep(item)
-                        yield oldest
-                    if len(asked) < times:
-                        channel.end()
-                else:
-                    yield from waiting_here
-            except Exception as error:
-                failed(error)
-                channel.end(Failed(error))
+                yield _asking(in_hand, asked, source, times, channel, failed) if times > 0 else in_hand
             finally:
-                items.extend(waiting_here)
+                items.extend(in_hand)
                 _put(channel, asked)
     finally:
         branch.close()
     channel.raise_failure()
+
+
+def _asking(
+    in_hand: Iterator[Any],
+    asked: list[Any],
+    source: Iterator[Any],
+    times: int,
+    channel: Channel,
+    failed: Callable[[BaseException], None],
+) -> Generator[Any, None, None]:
+    """The oldest item; then, so many times: ask for one, and hand over the then oldest."""
+    keep = asked.append
+    try:
+        yield next(in_hand)
+        for item, oldest in zip(islice(source, times), in_hand, strict=False):
+            keep(item)
+            yield oldest
+        if len(asked) < times:
+            channel.end()
+    except Exception as error:
+        failed(error)
+        channel.end(Failed(error))
 
 
 def _fullest(channel: Channel, own: deque[Any]) -> int:

@@ -142,8 +142,11 @@ class Driver(Protocol):
         """Leave a wake-up call in `waiting` and wait; may return early, so look again."""
         ...
 
-    def waiter(self, waiting: list[Callable[[], object]], reason: object) -> Callable[[], None]:
-        """For the fiber that calls this: a function that does that same wait, again and again."""
+    def waiter(self, waiting: list[Callable[[], object]], reason: object) -> Callable[[bool], None]:
+        """For the fiber that calls this: a function that does that same wait, again and again.
+
+        It takes whether those who are in `waiting` are to go on first.
+        """
         ...
 
     def wait_any(self, places: Iterable[tuple[list[Callable[[], object]], object]], until: float | None = None) -> None:
@@ -349,7 +352,7 @@ def receive(channel: Channel, failed: Blamed, outcome: Outcome) -> None:
 def tap(branch: Branch, ask: Callable[[], None], driver: Driver) -> Iterator[Any]:
     """The items of one branch, for as long as the consumer wants them."""
     channel, items, take = branch.channel, branch.items, branch.take
-    wait: Callable[[], None] | None = None
+    wait: Callable[[bool], None] | None = None
     try:
         while True:
             ask()
@@ -359,7 +362,7 @@ def tap(branch: Branch, ask: Callable[[], None], driver: Driver) -> Iterator[Any
                 break
             else:
                 wait = wait or driver.waiter(channel.waiting, branch)
-                wait()
+                wait(False)
     finally:
         branch.close()
     channel.raise_failure()
