@@ -6,7 +6,7 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeGuard, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeGuard, TypeVar, cast, overload
 
 import msgspec
 
@@ -413,14 +413,33 @@ def _described(handle: Handle) -> str:
 # -- straight lines ------------------------------------------------------------------------------------------
 
 
+class Joined(NamedTuple):
+    """The parts of a line, from the newest back: one that is made longer shares them with the longer one."""
+
+    first: Flow[Any, Any]
+    before: Joined | None
+    newest: Flow[Any, Any]
+    place: str
+
+    @property
+    def parts(self) -> list[tuple[Flow[Any, Any], str]]:
+        """From the first on."""
+        found, each = [], cast("Joined | None", self)
+        while each is not None:
+            found.append((each.newest, each.place))
+            each = each.before
+        return found[::-1]
+
+
 class Line(Pipeline[P, R_co]):
     """A pipeline made by `|`: its parts, each with the line of code that joined it."""
 
-    def __init__(self, parts: Sequence[tuple[Flow[Any, Any], str]], last: Handle) -> None:
-        (first, _), (newest, self._joined_at) = parts[0], parts[-1]
-        self._parts = tuple(parts)
+    def __init__(self, before: Joined, newest: Flow[Any, Any], place: str, last: Handle) -> None:
+        self._joined = Joined(before.first, before, newest, place)
+        self._joined_at = place
         self._last = last  # stands for what the line gives: its kind and type
-        super().__init__(f"{first.name}_to_{newest.name}", without_result(first.callee), self._run_parts)
+        name = f"{before.first.name}_to_{newest.name}"
+        super().__init__(name, without_result(before.first.callee), self._run_parts)
 
     @property
     def _where(self) -> str:
@@ -429,7 +448,7 @@ class Line(Pipeline[P, R_co]):
     def _run_parts(self, *args: Any, **kwargs: Any) -> Any:
         trace = current_trace()
         assert trace is not None  # Pipeline records within one
-        (first, _), *rest = self._parts
+        (first, _), *rest = self._joined.parts
         result = _by_itself(first)(*args, **kwargs)
         for part, place in rest:
             with trace.at(place):
@@ -455,8 +474,7 @@ def join(left: Flow[Any, Any], right: Any) -> Pipeline[Any, Any]:
         last = attach(trace, stand_in, part)
     check(trace.drafts)
     _check_parameters(left._where, left.callee)
-    parts = left._parts if _is_open(left) else ((left, place),)
-    return Line((*parts, (part, place)), last)
+    return Line(left._joined if _is_open(left) else Joined(left, None, left, place), part, place, last)
 
 
 def _is_open(flow: Flow[Any, Any]) -> TypeGuard[Line[Any, Any]]:
@@ -466,7 +484,7 @@ def _is_open(flow: Flow[Any, Any]) -> TypeGuard[Line[Any, Any]]:
 
 def _stand_in(trace: Trace, left: Flow[Any, Any], place: str) -> Stream[Any]:
     """A stream of the type that `left` gives."""
-    last = left._parts[-1][0] if _is_open(left) else left
+    last = left._joined.newest if _is_open(left) else left
     if _is_open(left):
         streams, hint = isinstance(left._last, Stream), left._last._hint
     elif isinstance(left, Step):
@@ -499,7 +517,7 @@ def attach(trace: Trace, stream: Any, part: Flow[Any, Any]) -> Any:
 
 
 def _attach_line(trace: Trace, stream: Any, line: Line[Any, Any]) -> Any:
-    for part, _ in line._parts:
+    for part, _ in line._joined.parts:
         stream = attach(trace, stream, part)
     return stream
 

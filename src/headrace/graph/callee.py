@@ -11,7 +11,7 @@ import collections.abc as abc
 import contextlib
 import functools
 import inspect
-import os
+import keyword
 import sys
 import types
 import typing
@@ -21,6 +21,7 @@ from typing import Annotated, Any, TypeGuard
 import msgspec
 
 from headrace.graph.hints import ITERATORS, REQUIRED, is_union, item_of, union
+from headrace.graph.place import file_name
 
 __all__ = ["BUILT_IN", "LAZY_NAMES", "Callee", "Parameter", "name_of", "place_of", "read", "runnable", "unwrapped"]
 
@@ -140,7 +141,7 @@ def place_of(function: Callable[..., Any]) -> str:
     'built-in'
     """
     code = getattr(unwrapped(function), "__code__", None)
-    return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}" if code else BUILT_IN
+    return f"{file_name(code.co_filename)}:{code.co_firstlineno}" if code else BUILT_IN
 
 
 def _is_partial(function: Any) -> TypeGuard[functools.partial[Any]]:
@@ -149,6 +150,8 @@ def _is_partial(function: Any) -> TypeGuard[functools.partial[Any]]:
 
 def unwrapped(function: Any) -> Any:
     """The function that was written, behind decorators and fixed arguments."""
+    if type(function) is types.FunctionType and "__wrapped__" not in function.__dict__:  # as most are
+        return function
     *_, plain = _layers(function)
     return plain
 
@@ -248,20 +251,27 @@ class _Names(dict[str, Any]):
 
 def _names_in_scope(function: Any) -> Callable[[], _Names]:
     """The scopes of a function, looked up only if an annotation is a string."""
+    found: list[_Names] = []
 
-    @functools.cache
     def names() -> _Names:
-        closure = {}
-        if getattr(function, "__closure__", None):
-            for name, cell in zip(function.__code__.co_freevars, function.__closure__, strict=True):
-                with contextlib.suppress(ValueError):  # a cell that is still empty
-                    closure[name] = cell.cell_contents
-        outer = getattr(function, "__globals__", None)
-        if outer is None:
-            outer = vars(sys.modules.get(getattr(function, "__module__", None) or "", builtins))
-        return _Names(closure, *_enclosing_frames(function), outer, vars(builtins))
+        if not found:
+            found.append(_Names(*_scopes(function)))
+        return found[0]
 
     return names
+
+
+def _scopes(function: Any) -> Iterator[Mapping[str, Any]]:
+    closure = {}
+    if getattr(function, "__closure__", None):
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__, strict=True):
+            with contextlib.suppress(ValueError):  # a cell that is still empty
+                closure[name] = cell.cell_contents
+    yield closure
+    yield from _enclosing_frames(function)
+    outer = getattr(function, "__globals__", None)
+    yield vars(sys.modules.get(getattr(function, "__module__", None) or "", builtins)) if outer is None else outer
+    yield vars(builtins)
 
 
 def _enclosing_frames(function: Any) -> Iterator[Mapping[str, Any]]:
@@ -285,17 +295,24 @@ def _resolve(annotation: Any, names: Callable[[], _Names]) -> Any:
         annotation = annotation.__forward_arg__
     if isinstance(annotation, str):
         try:
-            annotation = eval(annotation, {}, names())  # what typing.get_type_hints does too
+            # What typing.get_type_hints does too, but for a plain name that is looked up without compiling it.
+            annotation = names()[annotation] if _is_name(annotation) else eval(annotation, {}, names())
         except Exception:  # an annotation that cannot be evaluated proves nothing
             return Any
         return Any if isinstance(annotation, str) else _resolve(annotation, names)
     if annotation is REQUIRED or annotation is _Unknown:
         return Any
+    if type(annotation) is type:
+        return annotation
     if annotation is None:
         return type(None)
     if isinstance(annotation, list):  # the parameters of a Callable
         return [_resolve(each, names) for each in annotation]
     return _resolve_arguments(annotation, names)
+
+
+def _is_name(text: str) -> bool:
+    return text.isidentifier() and not keyword.iskeyword(text)
 
 
 def _resolve_arguments(hint: Any, names: Callable[[], _Names]) -> Any:

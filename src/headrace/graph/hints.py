@@ -442,6 +442,8 @@ def _origin(hint: Any) -> Any:
 
 def _bare(hint: Any) -> Any:
     """The hint without what says nothing about the type: `Annotated`, `Final`, a type alias's name."""
+    if type(hint) is type:  # as most are: nothing is around it
+        return hint
     while True:
         if typing.get_origin(hint) in WRAPPERS:
             hint = typing.get_args(hint)[0]
