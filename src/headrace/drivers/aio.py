@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -23,6 +22,7 @@ from headrace.drivers.clock import Clock, RealClock
 from headrace.drivers.pulled import Mailbox
 from headrace.drivers.runner import Told
 from headrace.drivers.sync import Hub, Mail, nothing
+from headrace.engine.log import log
 from headrace.engine.observers import Observers
 from headrace.engine.outcome import Failed, Stopped, Value, capture
 from headrace.engine.run import Execution
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["iterate", "observed", "run"]
 
 END: Any = object()
-log: logging.Logger = logging.getLogger("headrace")
 LONG = 0.1  # seconds for which a step may hold the loop without a warning
 
 
@@ -158,7 +157,7 @@ class Inside:
         self.warned = True
         plain = [node for node in self.execution.dag.nodes if node.function and node.executor == "inline"]
         if plain:
-            log.warning(
+            log().warning(
                 "headrace: pipeline '%s': its plain steps (%s) held the event loop for %.2f s; give what blocks "
                 "executor='thread'",
                 self.execution.dag.name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from headrace.dsl.handle import called_at
+from headrace.engine.log import log
 from headrace.errors import OptionError
 from headrace.graph.dag import Dag, Node, Program
 from headrace.graph.options import Options
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Checkpoint", "as_checkpoint", "opened", "with_code"]
 
 METHODS = ("begin", "count", "get", "put", "flush", "end")
-log: logging.Logger = logging.getLogger("headrace")
 
 
 class Checkpoint:
@@ -120,7 +119,9 @@ def opened(checkpoint: Checkpoint | None, program: Program) -> Iterator[Checkpoi
 def _check_keeps(checkpoint: Checkpoint, dag: Dag) -> None:
     if not any(node.checkpoint for node in _all_nodes(dag)):
         name = dag.name
-        log.warning("headrace: pipeline '%s' has no step with checkpoint=True: nothing is kept in %r", name, checkpoint)
+        log().warning(
+            "headrace: pipeline '%s' has no step with checkpoint=True: nothing is kept in %r", name, checkpoint
+        )
 
 
 def _all_nodes(dag: Dag) -> Iterator[Node]:

@@ -15,7 +15,6 @@ The rules:
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -205,6 +204,8 @@ class _Names:
 
 
 def _fix(name: str, known: Sequence[str]) -> str:
+    import difflib  # slow to load, and only for this
+
     close = difflib.get_close_matches(name, known, 1)
     meant = f"did you mean '{close[0]}'? " if close else ""
     return f"{meant}the names are {', '.join(known)}" if known else "there is none"

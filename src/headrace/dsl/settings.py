@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -67,6 +66,8 @@ def check_named(settings: Settings, ids: Iterable[str], where: str) -> None:
     for name in settings:
         if not any(_names(name, id) for id in ids):
             known = list(dict.fromkeys(id.rpartition("/")[2].partition("#")[0] for id in ids))
+            import difflib  # slow to load, and only for this
+
             near = difflib.get_close_matches(name.rpartition("/")[2], known)
             fix = f"did you mean {' or '.join(near)}?" if near else f"its steps are {', '.join(known) or 'none'}"
             raise WiringError(f"{where}: has no step {name!r} whose options can be set; {fix}")

@@ -15,7 +15,6 @@ The rules:
 from __future__ import annotations
 
 import copy
-import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
@@ -25,6 +24,7 @@ import msgspec
 
 from headrace.engine.encoding import Codec, Pickled, Unencodable, digest, identity
 from headrace.engine.fuse import shut, spread
+from headrace.engine.log import log
 from headrace.engine.outcome import Failed, Value, capture
 from headrace.engine.ports import Calling, Driver, Timer
 from headrace.engine.store import CheckpointStore
@@ -40,8 +40,6 @@ NOTES = ""  # what is kept under this name is not a step's: of each step, the ve
 FIX = "make it a dataclass, or ask for pickle: Checkpoint(..., pickle=True)"
 LATEST = 0.1  # seconds until what calls gave is written that overlap
 AT_A_TIME = 100  # results that are read back before an event loop gets its turn
-
-log: logging.Logger = logging.getLogger("headrace")
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -124,11 +122,13 @@ class Checkpoints:
         before = note if data is None else msgspec.msgpack.decode(data, type=Note)
         if before.results != note.results:
             count = self.store.count(before.results)
-            log.warning("headrace: %s has changed since its last run: %d results are not used", node, count)
+            log().warning("headrace: %s has changed since its last run: %d results are not used", node, count)
         else:
             for name in sorted(before.arguments.keys() | note.arguments.keys()):
                 if before.arguments.get(name) != note.arguments.get(name):
-                    log.warning("headrace: %s gets another '%s' than in its last run: new results are made", node, name)
+                    log().warning(
+                        "headrace: %s gets another '%s' than in its last run: new results are made", node, name
+                    )
         if data is None or before != note:
             self.store.put(NOTES, node.id.encode(), msgspec.msgpack.encode(note))
 

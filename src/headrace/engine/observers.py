@@ -7,7 +7,6 @@ that saves work.
 from __future__ import annotations
 
 import itertools
-import logging
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -23,6 +22,7 @@ from headrace.engine.events import (
     StepEnded,
     StepStarted,
 )
+from headrace.engine.log import log
 from headrace.engine.report import NodeReport
 from headrace.errors import DeadlockError
 from headrace.graph.dag import Node
@@ -30,7 +30,6 @@ from headrace.graph.dag import Node
 __all__ = ["Observers", "Outcome"]
 
 Outcome: TypeAlias = Literal["skipped", "caught", "raised"]
-log: logging.Logger = logging.getLogger("headrace")
 _runs = itertools.count(1)
 
 
@@ -59,7 +58,7 @@ class Observers:
                 try:
                     observer(event)
                 except Exception:
-                    log.exception("headrace: observer %r failed and is told nothing more", observer)
+                    log().exception("headrace: observer %r failed and is told nothing more", observer)
                     self._forget(observer)
 
     def step_started(self, node: Node) -> None:

@@ -7,7 +7,6 @@ CancelledError, Stopped) is no failure of an item, and neither is a result that 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import msgspec
 
 from headrace.engine.failure import Failure
+from headrace.engine.log import log
 from headrace.engine.observers import Observers, Outcome
 from headrace.errors import CheckpointError
 from headrace.graph.dag import Node
@@ -23,8 +23,6 @@ __all__ = ["LEFT_OUT", "Caught", "Fault", "Policy"]
 
 KEPT = 100  # failures in the report of each step
 FRACTION_FROM = 100  # items: a fraction of fewer says little before the end
-
-log: logging.Logger = logging.getLogger("headrace")
 
 
 class Caught(msgspec.Struct, frozen=True):
@@ -127,7 +125,7 @@ class Policy:
         what = "ends here" if counter is None else f"skips item {self.number_of(counter)}"
         kind = type(error).__name__
         text = "headrace: %s %s: %s: %s (more of %s in this run are counted only)"
-        log.warning(text, self.node, what, kind, error, kind, exc_info=error)
+        log().warning(text, self.node, what, kind, error, kind, exc_info=error)
 
     def forget(self) -> None:
         """The run is over: nothing of it is kept alive."""

@@ -42,10 +42,10 @@ class _Telling:
         """Wait as the driver does."""
         self._told(lambda: self.driver.wait(waiting, reason), [reason])
 
-    def waiter(self, waiting: Waiting, reason: object) -> Callable[[], None]:
+    def waiter(self, waiting: Waiting, reason: object) -> Callable[[bool], None]:
         """Wait as the driver does."""
         wait = self.driver.waiter(waiting, reason)
-        return lambda: self._told(wait, [reason])
+        return lambda others_first: self._told(lambda: wait(others_first), [reason])
 
     def wait_any(self, places: Iterable[tuple[Waiting, object]], until: float | None = None) -> None:
         """Wait as the driver does."""
