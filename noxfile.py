@@ -83,7 +83,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=False)
 def dist(session: nox.Session) -> None:
-    """Build the sdist, and the wheel from it; install that, and run the sdist's tests; arguments go to pytest."""
+    """Build the sdist, and the wheel from it; install that, and run its tests, or those that are named after `--`."""
     folder = Path(session.create_tmp()).resolve()
     shutil.rmtree(folder)
     session.install(*group("dist"))
@@ -92,7 +92,7 @@ def dist(session: nox.Session) -> None:
     session.install(str(wheel))
     session.run("python", "-m", "tarfile", "-e", sdist, folder)
     session.chdir(folder / sdist.name.removesuffix(".tar.gz"))
-    session.run("pytest", "tests", "--pyargs", "headrace", *session.posargs)
+    session.run("pytest", *(session.posargs or ["tests", "--pyargs", "headrace"]))
 
 
 @nox.session
