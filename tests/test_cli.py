@@ -547,8 +547,8 @@ ALL = (
         ("run", 'command line: command "run" parameter TARGET requires an argument; see headrace --help'),
         (
             "nmbers",
-            'command line: unknown command "nmbers". Available commands: list, show, run, runs, resume; see '
-            "headrace --help",
+            'command line: unknown command "nmbers". Available commands: list, show, check, run, runs, resume; '
+            "see headrace --help",
         ),
         ("run syntax.py", "syntax.py:2: invalid syntax, got 'def f(:'; correct it"),
         ("run syntax:x", "syntax.py:2: invalid syntax, got 'def f(:'; correct it"),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 
-from headrace.cli.ending import NobodyReads, Refusal, Terminated
+from headrace.cli.ending import Found, NobodyReads, Refusal, Terminated
 
 __all__ = ["main"]
 
@@ -20,8 +20,9 @@ HERE = os.path.dirname(__file__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out a command, by default that of this process; gives the exit code.
 
-    0: done. 1: the pipeline failed while it ran. 2: the command or the file is wrong: one line says how. 130:
-    interrupted. 143: asked to end. In the last two cases everything in flight is stopped and closed first, as always.
+    0: done. 1: the pipeline failed while it ran, or headrace check has found something. 2: the command or the file is
+    wrong: one line says how. 130: interrupted. 143: asked to end. In the last two cases everything in flight is stopped
+    and closed first, as always.
 
     >>> main(["show", "headrace.cli:main", "--format", "dot"])
     2
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Refusal as refusal:
         print("headrace:", " ".join(str(refusal).split()), file=sys.stderr)
         return 2
+    except Found:
+        return 1
     except NobodyReads:
         return 0
     except KeyboardInterrupt:
@@ -71,10 +74,11 @@ def _ending_when_asked() -> Iterator[None]:
 
 def _carry_out(arguments: list[str]) -> None:
     try:
-        from cyclopts import App
+        from cyclopts import App, Parameter
     except ImportError as error:
         problem = f"needs '{error.name}', which is not installed"
         raise Refusal(f"command line: {problem}; pip install 'headrace[cli]'") from None
+    from headrace.cli.checking import check
     from headrace.cli.flags import parse
     from headrace.cli.looking import list_flows, runs, show
     from headrace.cli.running import resume, run
@@ -84,9 +88,11 @@ def _carry_out(arguments: list[str]) -> None:
             run(target, *flags)  # what follows the target is the pipeline's, also --help
         case _:
             about = metadata.metadata("headrace")
-            app = App(name="headrace", help=about["Summary"], version=f"headrace {about['Version']}")
+            plain = Parameter(negative_iterable="")
+            version = f"headrace {about['Version']}"
+            app = App(name="headrace", help=about["Summary"], version=version, default_parameter=plain)
             app.command(list_flows, name="list")
-            for command in (show, run, runs, resume):
+            for command in (show, check, run, runs, resume):
                 app.command(command)
             command, given = parse(app, arguments, where="command line")
             command(*given.args, **given.kwargs)

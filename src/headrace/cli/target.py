@@ -19,7 +19,7 @@ from headrace.dsl.flow import Flow
 from headrace.dsl.pipeline import Pipeline
 from headrace.errors import BuildError
 
-__all__ = ["AnyFlow", "find", "flows_in", "load", "refusing_what_is_wrong", "split"]
+__all__ = ["AnyFlow", "find", "flows_in", "load", "pick", "refusing_what_is_wrong", "split"]
 
 AnyFlow = Flow[Any, Any]
 FIND_FIX = "give the path of a Python file, or the name of a module"
@@ -29,7 +29,7 @@ def find(target: str) -> AnyFlow:
     """The pipeline that `target` names, compiled."""
     place, name = split(target)
     with refusing_what_is_wrong(place):
-        flow = _pick(place, name, vars(load(place)))
+        flow = pick(place, name, vars(load(place)))
         flow.dag  # noqa: B018  # a step and a line of steps are compiled only now
     return flow
 
@@ -53,7 +53,11 @@ def flows_in(names: Mapping[str, object]) -> dict[str, AnyFlow]:
     return {key: flow for key, flow in own.items() if isinstance(flow, Pipeline)} | own
 
 
-def _pick(place: str, name: str, names: Mapping[str, object]) -> AnyFlow:
+def pick(place: str, name: str, names: Mapping[str, object]) -> AnyFlow:
+    """What a module has by that name, or if none is given its only pipeline.
+
+    Raises: Refusal: there is none.
+    """
     found = flows_in(names)
     pipelines: list[AnyFlow] = [flow for flow in found.values() if isinstance(flow, Pipeline)]
     there = f"there are {', '.join(found)}" if found else "decorate a function with @pipeline"

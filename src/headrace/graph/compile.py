@@ -6,7 +6,7 @@ The passes: order the nodes, check them, freeze them with their levels, cut them
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from headrace.errors import WiringError
 from headrace.graph.check import check
 from headrace.graph.dag import SCHEMA_VERSION, Constant, Dag, Edge, Node, NodeLimit, NodeRetry, Program, Stage
-from headrace.graph.draft import Draft, Given, Recording
+from headrace.graph.draft import Draft, Given, Recording, Returns
 from headrace.graph.hints import describe
 from headrace.graph.limit import Limit
 from headrace.graph.order import CycleError, cycle_of, in_order
@@ -22,7 +22,7 @@ from headrace.graph.retry import Retry
 from headrace.graph.stages import cut
 from headrace.graph.values import shown
 
-__all__ = ["compile_recording"]
+__all__ = ["assembled", "compile_recording"]
 
 
 def compile_recording(recording: Recording) -> Program:
@@ -32,18 +32,8 @@ def compile_recording(recording: Recording) -> Program:
     """
     drafts = _with_resources_placed(_ordered(_with_drains(_by_id(recording), recording.outputs)))
     check(drafts, recording.outputs)
-    nodes = _frozen(drafts)
-    stages = cut(nodes, recording.outputs if recording.returns == "stream" else ())
-    dag = Dag(
-        version=SCHEMA_VERSION,
-        name=recording.name,
-        returns=recording.returns,
-        outputs=recording.outputs,
-        nodes=_with_stages(nodes, stages),
-        stages=stages,
-    )
     return Program(
-        dag=dag,
+        dag=assembled(recording.name, recording.returns, recording.outputs, _frozen(drafts)),
         functions={draft.id: draft.function for draft in drafts.values() if draft.function is not None},
         constants={
             (draft.id, index): given.constant
@@ -56,6 +46,19 @@ def compile_recording(recording: Recording) -> Program:
         codes={draft.id: draft.options.code for draft in drafts.values() if draft.options.checkpoint},
         limits={draft.id: draft.options.limit for draft in drafts.values() if draft.options.limit is not None},
         retries={draft.id: draft.options.retry for draft in drafts.values() if draft.options.retry is not None},
+    )
+
+
+def assembled(name: str, returns: Returns, outputs: tuple[str, ...], nodes: Sequence[Node]) -> Dag:
+    """The DAG of these nodes, which are in an order in which they can run, cut into stages."""
+    stages = cut(nodes, outputs if returns == "stream" else ())
+    return Dag(
+        version=SCHEMA_VERSION,
+        name=name,
+        returns=returns,
+        outputs=outputs,
+        nodes=_with_stages(nodes, stages),
+        stages=stages,
     )
 
 
@@ -237,6 +240,6 @@ def _function_name(function: Any) -> str | None:
     return f"{module}:{name}" if module else name
 
 
-def _with_stages(nodes: list[Node], stages: tuple[Stage, ...]) -> tuple[Node, ...]:
+def _with_stages(nodes: Sequence[Node], stages: tuple[Stage, ...]) -> tuple[Node, ...]:
     number = {id: index for index, stage in enumerate(stages) for id in stage.nodes}
     return tuple(msgspec.structs.replace(node, stage=number.get(node.id)) for node in nodes)
