@@ -456,6 +456,12 @@ def test_the_runner_can_be_chosen(capsys):
     assert capsys.readouterr().out == "0\n1\n"
 
 
+def test_how_it_is_run_can_stand_before_the_pipeline_too(capsys):
+    assert main(["run", "--runner", "async", "--raw", "--set", "shout.max_in_flight=2", "words.py:shout", "no"]) == 0
+    assert main(["run", "--runner=async", "words.py:numbers", "--count", "1", "--start=-4"]) == 0
+    assert capsys.readouterr() == ("NO\n-4\n", "")
+
+
 def test_raw_text_is_printed_as_it_is(capsys):
     assert main(["run", "words.py:mixed", "--raw"]) == 0
     assert capsys.readouterr().out == 'text\n{"a":[1,null]}\nnull\n2.5\n"ValueError: an item"\n'
@@ -547,8 +553,8 @@ ALL = (
         ("run", 'command line: command "run" parameter TARGET requires an argument; see headrace --help'),
         (
             "nmbers",
-            'command line: unknown command "nmbers". Available commands: list, show, check, run, runs, resume; '
-            "see headrace --help",
+            'command line: unknown command "nmbers". Available commands: list, show, check, run, runs, resume, '
+            "new, completion; see headrace --help",
         ),
         ("run syntax.py", "syntax.py:2: invalid syntax, got 'def f(:'; correct it"),
         ("run syntax:x", "syntax.py:2: invalid syntax, got 'def f(:'; correct it"),
@@ -761,6 +767,76 @@ def test_a_folder_that_is_gone_is_said(log, capsys, monkeypatch, tmp_path):
     assert capsys.readouterr().err == (
         f"headrace: kept.db: its run was started in {tmp_path / 'gone'}, which is gone; use headrace run\n"
     )
+
+
+# -- a new project, and completion ---------------------------------------------------------------------------
+
+
+def test_a_new_project_passes_its_own_tests(capsys):
+    assert main(["new", "My Shop"]) == 0
+    assert capsys.readouterr().out == (
+        "My Shop has README.md, app.py, names.txt, pyproject.toml, tests/test_app.py\n"
+        "next: cd 'My Shop' && python -m pytest && headrace run app.py names.txt\n"
+    )
+    assert 'name = "my-shop"' in Path("My Shop/pyproject.toml").read_text()
+    assert Path("My Shop/README.md").read_text().startswith("# my-shop\n")
+    tests = [sys.executable, "-m", "pytest", "-q", "-W", "error"]
+    done = subprocess.run(tests, cwd="My Shop", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 passed" in done.stdout
+
+
+def test_a_new_project_runs_and_has_no_findings(capsys, monkeypatch):
+    assert main(["new", "shop"]) == 0
+    monkeypatch.chdir("shop")
+    capsys.readouterr()
+    assert main(["run", "app.py", "names.txt"]) == 0
+    assert capsys.readouterr().out == '"Hello, Ada!"\n"Hello, Grace!"\n"Hello, Katherine!"\n'
+    assert json.loads(Path("dead_letters.jsonl").read_text())["item"] == "4711"
+    assert main(["check", "app.py"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("folder", "line"),
+    [
+        ("words.py", "words.py: is there already; name a new folder"),
+        ("full", "full: is there already; name a new folder"),
+        ("...", "...: is to name a project, got no letters; such as headrace new shop"),
+    ],
+)
+def test_a_new_project_overwrites_nothing(folder, line, capsys):
+    Path("full").mkdir()
+    Path("full/app.py").touch()
+    assert main(["new", folder]) == 2
+    assert capsys.readouterr() == ("", f"headrace: {line}\n")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("ch", "check"),
+        ("show --format ''", "json mermaid svg text"),
+        ("show wo", "words.py"),
+        ("run wo", "words.py"),
+        ("run words.py --r", "--runner --raw"),
+    ],
+)
+def test_a_shell_completes_commands_flags_and_files(typed, completed, capsys):
+    assert main(["completion", "bash"]) == 0
+    Path("completion").write_text(capsys.readouterr().out)
+    script = f"""
+        source completion; complete -p headrace > /dev/null
+        COMP_WORDS=(headrace {typed}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _headrace; echo "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == (f"{completed}\n", "")
+
+
+@pytest.mark.parametrize("shell", ["fish", "powershell", "zsh"])
+def test_there_is_completion_for_other_shells(shell, capsys):
+    assert main(["completion", shell]) == 0
+    assert "headrace" in capsys.readouterr().out
 
 
 # -- as a process --------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ class Finding(msgspec.Struct, frozen=True):
         return f"{self.where}: {self.rule}: {self.what}; {self.fix}"
 
 
-def check(*targets: str, ignore: Sequence[Rule] | None = None, format: Literal["json", "text"] = "text") -> None:
+def check(*targets: Path, ignore: Sequence[Rule] | None = None, format: Literal["json", "text"] = "text") -> None:
     """Build the pipelines of files or modules, and look for what would go wrong. The exit code is 1 if something would.
 
     Rules: build (cannot be built), deadlock (locks up: seen by running the graph with stand-ins for all functions),
@@ -56,7 +56,7 @@ def check(*targets: str, ignore: Sequence[Rule] | None = None, format: Literal["
     """
     if not targets:
         raise Refusal("check: needs a file or a module, got none; such as headrace check app.py")
-    checked = [_Checked(target) for target in targets]
+    checked = [_Checked(str(target)) for target in targets]
     found = [finding for each in checked for finding in each.findings if finding.rule not in (ignore or ())]
     if format == "json":
         say(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())

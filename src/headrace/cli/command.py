@@ -9,8 +9,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from headrace.cli.ending import Found, NobodyReads, Refusal, Terminated
+from headrace.cli.output import say
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 __all__ = ["main"]
 
@@ -74,25 +80,45 @@ def _ending_when_asked() -> Iterator[None]:
 
 def _carry_out(arguments: list[str]) -> None:
     try:
-        from cyclopts import App, Parameter
+        import cyclopts  # noqa: F401
     except ImportError as error:
         problem = f"needs '{error.name}', which is not installed"
         raise Refusal(f"command line: {problem}; pip install 'headrace[cli]'") from None
-    from headrace.cli.checking import check
     from headrace.cli.flags import parse
-    from headrace.cli.looking import list_flows, runs, show
-    from headrace.cli.running import resume, run
+    from headrace.cli.running import run
 
     match arguments:
         case ["run", target, *flags] if not target.startswith("-"):
-            run(target, *flags)  # what follows the target is the pipeline's, also --help
+            run(Path(target), *flags)  # what follows the target is the pipeline's, also --help
         case _:
-            about = metadata.metadata("headrace")
-            plain = Parameter(negative_iterable="")
-            version = f"headrace {about['Version']}"
-            app = App(name="headrace", help=about["Summary"], version=version, default_parameter=plain)
-            app.command(list_flows, name="list")
-            for command in (show, check, run, runs, resume):
-                app.command(command)
-            command, given = parse(app, arguments, where="command line")
+            command, given = parse(_app(), arguments, where="command line")
             command(*given.args, **given.kwargs)
+
+
+def _app() -> App:
+    """Every command."""
+    from cyclopts import App, Parameter
+
+    from headrace.cli.checking import check
+    from headrace.cli.flags import with_running_flags
+    from headrace.cli.looking import list_flows, runs, show
+    from headrace.cli.running import resume, run
+    from headrace.cli.starting import new
+
+    about = metadata.metadata("headrace")
+    plain = Parameter(negative_iterable="")
+    version = f"headrace {about['Version']}"
+    app = App(name="headrace", help=about["Summary"], version=version, default_parameter=plain)
+    app.command(list_flows, name="list")
+    for command in (show, check, with_running_flags(run), runs, resume, new, completion):
+        app.command(command)
+    return app
+
+
+def completion(shell: Literal["bash", "fish", "powershell", "zsh"], /) -> None:
+    """Print what has a shell complete commands, flags and files; for bash: eval "$(headrace completion bash)".
+
+    Args:
+        shell: Whose language it is to be in.
+    """
+    say(_app().generate_completion(prog_name="headrace", shell=shell))

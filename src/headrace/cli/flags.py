@@ -19,7 +19,7 @@ from headrace.graph.hints import describe, is_lazy, item_of, iterates
 if TYPE_CHECKING:
     from cyclopts import App, Group
 
-__all__ = ["Given", "Running", "convertible", "hints_of", "options_of", "parse", "parse_flags"]
+__all__ = ["Given", "Running", "convertible", "hints_of", "options_of", "parse", "parse_flags", "with_running_flags"]
 
 NO_HINT = inspect.Parameter.empty
 RUNNERS = Literal["sync", "async"]
@@ -106,6 +106,29 @@ def parse(app: App, arguments: Sequence[str], where: str) -> tuple[Callable[...,
 
 
 # -- a signature for cyclopts --------------------------------------------------------------------------------
+
+
+def with_running_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """A command `(target, *flags)` that takes the flags that every pipeline has before the target, too."""
+    from cyclopts import Group, Parameter
+
+    def call(*given: Any, **running: Any) -> None:
+        target, *flags = given
+        command(target, *_as_flags(running), *flags)
+
+    first, others = inspect.signature(command, eval_str=True).parameters.values()
+    others = others.replace(annotation=Annotated[str, Parameter(allow_leading_hyphen=True)])
+    group = Group("How it is run", sort_key=1)
+    _sign(call, [first, others, *(_option(name, group) for name in Running.__struct_fields__)])
+    call.__name__, call.__doc__ = command.__name__, command.__doc__
+    return call
+
+
+def _as_flags(running: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in running.items():
+        for each in value if isinstance(value, list) else [value]:
+            flag = f"--{name.replace('_', '-')}"
+            yield from [flag] if isinstance(each, bool) else [flag, str(each)]
 
 
 def _stand_in(flow: AnyFlow, known: Mapping[str, Any]) -> Callable[..., None]:

@@ -36,15 +36,15 @@ class Entry(msgspec.Struct, frozen=True):
     where: str
 
 
-def list_flows(module: str, /, *, format: Literal["json", "text"] = "text") -> None:
+def list_flows(module: Path, /, *, format: Literal["json", "text"] = "text") -> None:
     """List the pipelines of a module or file, and its steps: all that headrace run can run.
 
     Args:
         module: The path of a Python file, or the name of a module.
         format: How to write them.
     """
-    with standard_output_alone(), refusing_what_is_wrong(module):
-        found = [_entry(name, flow) for name, flow in flows_in(vars(load(module))).items()]
+    with standard_output_alone(), refusing_what_is_wrong(str(module)):
+        found = [_entry(name, flow) for name, flow in flows_in(vars(load(str(module)))).items()]
     if format == "json":
         say(_json(found))
     elif found:
@@ -74,7 +74,7 @@ def _lines(entry: Entry) -> Iterator[str]:
 DRAWN: dict[str, Callable[[Dag], str]] = {"mermaid": mermaid, "svg": svg, "text": tree}
 
 
-def show(target: str, /, *, format: Literal["json", "mermaid", "svg", "text"] = "text") -> None:
+def show(target: Path, /, *, format: Literal["json", "mermaid", "svg", "text"] = "text") -> None:
     """Print the graph of a pipeline: as a tree, as data, or as a picture.
 
     Args:
@@ -82,11 +82,11 @@ def show(target: str, /, *, format: Literal["json", "mermaid", "svg", "text"] = 
         format: How to write it.
     """
     with standard_output_alone():
-        dag = find(target).dag
+        dag = find(str(target)).dag
     if format == "json":
         say(msgspec.json.format(dag.to_json(), indent=2).decode())
     else:
-        with refusing_what_is_wrong(target):
+        with refusing_what_is_wrong(str(target)):
             say(DRAWN[format](dag))
 
 

@@ -36,14 +36,14 @@ __all__ = ["resume", "run"]
 Write = Callable[[object], None]
 
 
-def run(target: str, /, *flags: str) -> None:
+def run(target: Path, /, *flags: str) -> None:
     """Run a pipeline and print what it gives as lines of JSON, a stream item by item.
 
     Args:
         target: FILE:PIPELINE or MODULE:PIPELINE; without :PIPELINE, the only pipeline there is.
-        flags: The pipeline's own parameters, and how to run it; headrace run TARGET --help lists them.
+        flags: The pipeline's own parameters; headrace run TARGET --help lists them.
     """
-    _run(target, flags)
+    _run(str(target), flags)
 
 
 def resume(store: Path, /) -> None:
