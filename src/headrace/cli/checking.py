@@ -85,19 +85,19 @@ class _Checked:
             self._add_unbuilt(refusal.__cause__)
             return
         self.file = os.path.relpath(module.__file__ or self.place)
-        programs = [program for pipeline in pipelines if (program := self._built(pipeline)) is not None]
-        for program in programs:
-            self.bounds.append(f"{self.place}: {_bounds(program.dag)}")
+        built = {name: program for name, flow in pipelines.items() if (program := self._built(flow)) is not None}
+        for name, program in built.items():
+            self.bounds.append(f"{self.place}: {name} {_bounds(program.dag)}")
             self._check(program)
-        if programs and not self.name:
-            self._check_used(module, programs)
+        if built and not self.name:
+            self._check_used(module, [*built.values()])
         self.findings.sort(key=_line)
 
-    def _pipelines(self, module: ModuleType) -> list[Pipeline[Any, Any]]:
+    def _pipelines(self, module: ModuleType) -> dict[str, Pipeline[Any, Any]]:
         if not self.name:
-            return [flow for flow in flows_in(vars(module)).values() if isinstance(flow, Pipeline)]
+            return {name: flow for name, flow in flows_in(vars(module)).items() if isinstance(flow, Pipeline)}
         flow = pick(self.place, self.name, vars(module))
-        return [pipeline_of_step(flow) if isinstance(flow, Step) else cast("Pipeline[Any, Any]", flow)]
+        return {self.name: pipeline_of_step(flow) if isinstance(flow, Step) else cast("Pipeline[Any, Any]", flow)}
 
     def _built(self, pipeline: Pipeline[Any, Any]) -> Program | None:
         try:
@@ -170,7 +170,7 @@ def _bounds(dag: Dag) -> str:
     flying = sum(node.max_in_flight for node in nodes if node.gives == "stream")
     whole = [node.id.removeprefix(f"{dag.name}/") for node in nodes if node.kind == "collect"]
     more = f", and all items of a stream in {', '.join(whole)}" if whole else ""
-    return f"{dag.name} has {len(nodes)} steps, at most {flying} items in flight{more}"
+    return f"has {len(nodes)} steps, at most {flying} items in flight{more}"
 
 
 def _nodes(dag: Dag) -> Iterator[Node]:

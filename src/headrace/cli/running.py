@@ -23,7 +23,8 @@ from headrace.dsl.checkpoint import Checkpoint, opened
 from headrace.dsl.flow import AsyncItems, Items
 from headrace.dsl.pipeline import Pipeline, pipeline_of_step
 from headrace.dsl.step import Step
-from headrace.engine.events import Event, RunEnded
+from headrace.engine.events import Event, Observer, RunEnded
+from headrace.engine.report import Report
 from headrace.errors import CheckpointError
 from headrace.graph.dag import Program
 from headrace.stores import Command, SqliteStore
@@ -73,7 +74,7 @@ class Job(NamedTuple):
     program: Program
     arguments: Mapping[str, Any]
     checkpoints: Checkpoints | None
-    observers: Sequence[Callable[[Event], object]]
+    observers: Sequence[Observer]
     write: Write
 
     @property
@@ -136,16 +137,28 @@ async def _run_async(job: Job) -> None:
 RUNNERS: Mapping[str, Callable[[Job], None]] = {"sync": _run_sync, "async": lambda job: asyncio.run(_run_async(job))}
 
 
+class Kept:
+    """An observer that keeps the report of a run, also of one that fails."""
+
+    hears = (RunEnded,)
+
+    def __init__(self) -> None:
+        self.report: Report | None = None
+
+    def __call__(self, event: Event) -> None:
+        """The run is over."""
+        self.report = event.report if isinstance(event, RunEnded) else None
+
+
 @contextmanager
-def _report_so_far() -> Iterator[Callable[[Event], object]]:
-    """An observer; if the run is interrupted, what it had counted goes to standard error."""
-    events: list[Event] = []
+def _report_so_far() -> Iterator[Kept]:
+    """If the run within it is interrupted, what it had counted goes to standard error."""
+    kept = Kept()
     try:
-        yield events.append
+        yield kept
     except (KeyboardInterrupt, Terminated):
-        for event in events:
-            if isinstance(event, RunEnded):
-                print("headrace: interrupted; so far:", event.report, sep="\n", file=sys.stderr)
+        if kept.report is not None:
+            print("headrace: interrupted; so far:", kept.report, sep="\n", file=sys.stderr)
         raise
 
 
