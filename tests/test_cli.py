@@ -399,7 +399,7 @@ def test_what_is_wrong_with_the_file_is_one_line_and_exit_code_2(file, text, lin
 # -- other options for a run ---------------------------------------------------------------------------------
 
 
-def test_set_changes_options_of_steps_in_this_run(capsys):
+def test_16_4_set_changes_options_of_steps_in_this_run(capsys):
     command = ["run", "words.py:odds", "--set", "odd.on_error=skip", "--set=odd.max_failures=5"]
     assert main(command) == 0
     assert capsys.readouterr().out == "0\n1\n"
@@ -442,7 +442,7 @@ def test_set_changes_a_step_that_is_run_by_itself(capsys):
         ),
     ],
 )
-def test_what_cannot_be_set_is_one_line_and_exit_code_2(given, line, capsys):
+def test_16_4_what_cannot_be_set_is_one_line_and_exit_code_2(given, line, capsys):
     assert main(["run", "words.py:odds", "--set", given]) == 2
     assert capsys.readouterr() == ("", f"headrace: {line}\n")
 
@@ -472,7 +472,7 @@ def test_flags_of_a_pipeline_go_before_those_that_every_pipeline_has(capsys):
     assert capsys.readouterr().out == '["me",3]\n'
 
 
-def test_what_steps_and_modules_print_does_not_come_between_the_results(capsys):
+def test_16_1_what_steps_and_modules_print_does_not_come_between_the_results(capsys):
     Path("talks.py").write_text(TALKS)
     assert main(["run", "talks.py:squares"]) == 0
     out, err = capsys.readouterr()
@@ -568,7 +568,7 @@ ALL = (
         ),
     ],
 )
-def test_what_is_wrong_is_one_line_and_exit_code_2(command, line, capsys):
+def test_16_2_what_is_wrong_is_one_line_and_exit_code_2(command, line, capsys):
     Path("empty.py").touch()
     Path("syntax.py").write_text("\ndef f(:\n    pass\n")
     Path("null.py").write_bytes(b"\0")
@@ -594,7 +594,7 @@ def test_without_the_extra_it_says_what_to_install(capsys, monkeypatch):
 # -- failures ------------------------------------------------------------------------------------------------
 
 
-def test_a_failure_is_the_users_traceback_and_exit_code_1(capsys):
+def test_16_2_a_failure_is_the_users_traceback_and_exit_code_1(capsys):
     assert main(["run", "words.py:odds"]) == 1
     out, err = capsys.readouterr()
     assert out == "0\n1\n"
@@ -874,7 +874,7 @@ async def slow_async():
 """
 
 
-def test_the_process_exits_with_the_code():
+def test_16_2_the_process_exits_with_the_code():
     with headrace("run", "words.py:numbers", "--count", "2") as process:
         assert process.communicate() == ("0\n1\n", "")
     assert process.returncode == 0
@@ -887,7 +887,7 @@ def test_the_process_exits_with_the_code():
 
 
 @pytest.mark.parametrize("pipeline", ["in_processes", "outside"])
-def test_what_other_processes_print_does_not_come_between_the_results(pipeline):
+def test_16_1_what_other_processes_print_does_not_come_between_the_results(pipeline):
     Path("talks.py").write_text(TALKS)
     with headrace("run", f"talks.py:{pipeline}") as process:
         out, err = process.communicate()
@@ -895,7 +895,7 @@ def test_what_other_processes_print_does_not_come_between_the_results(pipeline):
     assert {*err.splitlines()} == {"loading", "squaring 0", "squaring 1", "squaring 2"}
 
 
-def test_items_are_printed_as_they_come_until_the_reader_has_enough():
+def test_16_1_items_are_printed_as_they_come_until_the_reader_has_enough():
     Path("endless.py").write_text(ENDLESS)
     with headrace("run", "endless.py:endless") as process:
         assert process.stdout.readline() == "0\n"  # the stream never ends: it was not collected
@@ -908,7 +908,7 @@ def test_items_are_printed_as_they_come_until_the_reader_has_enough():
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals to one process")
 @pytest.mark.parametrize("pipeline", ["slow", "slow_async"])
 @pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_a_signal_closes_the_run_and_is_the_exit_code(sent, code, pipeline):
+def test_16_3_a_signal_closes_the_run_and_is_the_exit_code(sent, code, pipeline):
     Path("endless.py").write_text(ENDLESS)
     with headrace("run", f"endless.py:{pipeline}") as process:
         assert process.stdout.readline() == '"begun"\n'

@@ -222,7 +222,6 @@ def test_every_guarantee_has_a_test() -> None:
     rules = set(
         re.findall(r"^\| (\d+\.\d+) \|", (ROOT / "docs/guarantees.md").read_text(encoding="utf-8"), re.MULTILINE)
     )
-    tests = "".join(
-        path.read_text(encoding="utf-8") for path in (ROOT / "src/headrace/testing/guarantees").glob("test_*.py")
-    )
+    files = [*(ROOT / "src/headrace/testing/guarantees").glob("test_*.py"), *(ROOT / "tests").glob("test_c*.py")]
+    tests = "".join(path.read_text(encoding="utf-8") for path in files)
     assert {f"{a}.{b}" for a, b in re.findall(r"def test_(\d+)_(\d+)_", tests)} == rules
