@@ -906,11 +906,20 @@ def test_16_1_items_are_printed_as_they_come_until_the_reader_has_enough():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals to one process")
-@pytest.mark.parametrize("pipeline", ["slow", "slow_async"])
-@pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_16_3_a_signal_closes_the_run_and_is_the_exit_code(sent, code, pipeline):
+@pytest.mark.parametrize(
+    ("sent", "code", "pipeline", "runner"),
+    [
+        ("SIGINT", 130, "slow", "sync"),
+        ("SIGINT", 130, "slow_async", "sync"),
+        ("SIGINT", 130, "slow_async", "async"),
+        ("SIGTERM", 143, "slow", "async"),
+        ("SIGTERM", 143, "slow_async", "sync"),
+        ("SIGTERM", 143, "slow_async", "async"),
+    ],
+)
+def test_16_3_a_signal_closes_the_run_and_is_the_exit_code(sent, code, pipeline, runner):
     Path("endless.py").write_text(ENDLESS)
-    with headrace("run", f"endless.py:{pipeline}") as process:
+    with headrace("run", f"endless.py:{pipeline}", "--runner", runner) as process:
         assert process.stdout.readline() == '"begun"\n'
         process.send_signal(getattr(signal, sent))
         out, err = process.communicate()

@@ -66,7 +66,7 @@ async def iterate(
     execution = inside.execution
     told = Told(execution) if observers else None
     try:
-        stage = await inside.do(execution.native_stage)
+        stage = await inside.do(execution.native_stage) if told is None else None  # which counts nothing
         if stage is None:
             items = execution.items()
             try:
