@@ -309,6 +309,13 @@ def test_list_names_what_can_be_run(capsys):
     }
 
 
+def test_list_names_steps_that_only_a_pipeline_can_run(capsys):
+    Path("any.py").write_text("from headrace import step\n@step\ndef joined(*texts: str) -> str: ...\n")
+    assert main(["list", "any.py"]) == 0
+    assert capsys.readouterr().out == "step      joined(*texts: str) -> str\n"
+    assert main(["check", "any.py"]) == 0
+
+
 # -- parameters from a file ----------------------------------------------------------------------------------
 
 

@@ -56,12 +56,16 @@ def list_flows(module: Path, /, *, format: Literal["json", "text"] = "text") -> 
 def _entry(name: str, flow: AnyFlow) -> Entry:
     hints = hints_of(flow)
     parameters = {
-        each.name: describe(hints[each.name]) + ("" if each.default is each.empty else f" = {shown(each.default)}")
+        str(each.replace(annotation=each.empty, default=each.empty)): describe(hints[each.name])
+        + ("" if each.default is each.empty else f" = {shown(each.default)}")
         for each in flow._parameters.parameters.values()
     }
-    kind: Literal["pipeline", "step"] = "step" if isinstance(flow, Step) else "pipeline"
     first, *_ = (vars(flow).get("__doc__") or "").strip().splitlines() or [""]
-    return Entry(name, kind, parameters, given_type(flow.dag), first, flow.callee.where)
+    if isinstance(flow, Step):  # which may be one that can be run only in a pipeline
+        gives = describe(flow.callee.result)
+        gives = f"Stream[{gives}]" if flow.callee.streams else gives
+        return Entry(name, "step", parameters, gives, first, flow.callee.where)
+    return Entry(name, "pipeline", parameters, given_type(flow.dag), first, flow.callee.where)
 
 
 def _lines(entry: Entry) -> Iterator[str]:
