@@ -162,7 +162,7 @@ plain = 3
 
 TALKS = """
 import os
-from headrace import step
+from headrace import pipeline, step
 
 print("loading")
 
@@ -180,7 +180,11 @@ def loud_square(number: int) -> int:
     os.system(f"echo squaring {number}")
     return number * number
 
-squares = numbers | square
+@pipeline
+def squares():
+    print("building")
+    return numbers().map(square)
+
 in_processes = numbers | square.options(executor="process", max_in_flight=3)
 outside = numbers | loud_square
 """
@@ -481,10 +485,13 @@ def test_flags_of_a_pipeline_go_before_those_that_every_pipeline_has(capsys):
 
 def test_16_1_what_steps_and_modules_print_does_not_come_between_the_results(capsys):
     Path("talks.py").write_text(TALKS)
-    assert main(["run", "talks.py:squares"]) == 0
+    assert main(["run", "talks.py:squares", "--set", "square.max_in_flight=2"]) == 0
     out, err = capsys.readouterr()
     assert out == "0\n1\n4\n"
-    assert err == "loading\nsquaring 0\nsquaring 1\nsquaring 2\n"
+    assert err == "loading\nbuilding\nbuilding\nsquaring 0\nsquaring 1\nsquaring 2\n"
+    for command, first in (("list", "pipeline  "), ("show", "squares()"), ("check", "talks.py: ")):
+        assert main([command, "talks.py:squares" if command == "show" else "talks.py"]) == 0
+        assert capsys.readouterr().out.startswith(first)
 
 
 # -- what is refused -----------------------------------------------------------------------------------------
@@ -899,7 +906,7 @@ def test_16_1_what_other_processes_print_does_not_come_between_the_results(pipel
     with headrace("run", f"talks.py:{pipeline}") as process:
         out, err = process.communicate()
     assert out == "0\n1\n4\n"
-    assert {*err.splitlines()} == {"loading", "squaring 0", "squaring 1", "squaring 2"}
+    assert {*err.splitlines()} == {"loading", "building", "squaring 0", "squaring 1", "squaring 2"}
 
 
 def test_16_1_items_are_printed_as_they_come_until_the_reader_has_enough():

@@ -56,7 +56,8 @@ def check(*targets: Path, ignore: Sequence[Rule] | None = None, format: Literal[
     """
     if not targets:
         raise Refusal("check: needs a file or a module, got none; such as headrace check app.py")
-    checked = [_Checked(str(target)) for target in targets]
+    with standard_output_alone():
+        checked = [_Checked(str(target)) for target in targets]
     found = [finding for each in checked for finding in each.findings if finding.rule not in (ignore or ())]
     if format == "json":
         say(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
@@ -76,7 +77,7 @@ class _Checked:
         self.bounds: list[str] = []
         self.findings: list[Finding] = []
         try:
-            with standard_output_alone(), refusing_what_is_wrong(self.place):
+            with refusing_what_is_wrong(self.place):
                 module = load(self.place)
                 pipelines = self._pipelines(module)
         except Refusal as refusal:

@@ -95,8 +95,9 @@ def _run(target: str, flags: Sequence[str], store: Path | None = None) -> None:
     if given is None:
         return
     running = given.running
-    flow = _set(flow, running.set or ())
-    arguments = flow._bind(given.arguments.args, given.arguments.kwargs)
+    with standard_output_alone():
+        flow = _set(flow, running.set or ())
+        arguments = flow._bind(given.arguments.args, given.arguments.kwargs)
     with ExitStack() as stack:
         command = Command(os.getcwd(), target, tuple(flags))
         checkpoints = stack.enter_context(_keeping(flow, store or running.checkpoint, command))
