@@ -906,7 +906,7 @@ def test_16_1_what_other_processes_print_does_not_come_between_the_results(pipel
     with headrace("run", f"talks.py:{pipeline}") as process:
         out, err = process.communicate()
     assert out == "0\n1\n4\n"
-    assert {*err.splitlines()} == {"loading", "building", "squaring 0", "squaring 1", "squaring 2"}
+    assert {*re.findall(r"squaring \d", err)} == {"squaring 0", "squaring 1", "squaring 2"}
 
 
 def test_16_1_items_are_printed_as_they_come_until_the_reader_has_enough():
