@@ -141,7 +141,7 @@ RUNNERS: Mapping[str, Callable[[Job], None]] = {"sync": _run_sync, "async": lamb
 class Kept:
     """An observer that keeps the report of a run, also of one that fails."""
 
-    hears = (RunEnded,)
+    hears: tuple[type[RunEnded], ...] = (RunEnded,)
 
     def __init__(self) -> None:
         self.report: Report | None = None
