@@ -947,6 +947,21 @@ def test_16_3_a_signal_closes_the_run_and_is_the_exit_code(sent, code, pipeline,
     assert Path("closed").exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_16_3_ctrl_c_on_a_terminal_ends_the_run():
+    Path("endless.py").write_text(ENDLESS)
+    command = [sys.executable, "-m", "headrace", "run", "endless.py:slow"]
+    code = f"import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn({command})))"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as terminal:
+        assert terminal.stdout.readline() == b'"begun"\r\n'
+        terminal.stdin.write(b"\x03")
+        terminal.stdin.flush()
+        shown = terminal.stdout.read().decode()
+    assert terminal.returncode == 130
+    assert "headrace: interrupted; so far:" in shown
+    assert Path("closed").exists()
+
+
 def test_the_library_does_not_import_the_command_line():
     code = "import headrace, sys; print({'cyclopts', 'rich', 'headrace.cli'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
