@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from headrace import Event, ItemFailed, RunEnded, RunStarted, StepEnded, StepStarted, SyncRunner, step
+from headrace import Event, ItemFailed, Live, RunEnded, RunStarted, StepEnded, StepStarted, SyncRunner, step
 from headrace.engine.observers import Observers
 from headrace.observe import LoggingObserver
 
@@ -24,7 +24,7 @@ def inverse(number: int) -> float:
     return 1 / number
 
 
-STARTED = RunStarted(run=1, dag=numbers.dag)
+STARTED = RunStarted(run=1, dag=numbers.dag, live=Live(lambda: (), lambda: 0.0))
 
 
 def test_one_event_at_a_time() -> None:

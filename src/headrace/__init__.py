@@ -22,6 +22,7 @@ from headrace.engine.events import (
     Unblocked,
 )
 from headrace.engine.failure import Failure
+from headrace.engine.snapshot import Live, NodeSnapshot, Snapshot
 from headrace.engine.store import CheckpointStore
 from headrace.errors import (
     ArgumentError,
@@ -70,9 +71,11 @@ __all__ = [
     "Items",
     "LengthError",
     "Limit",
+    "Live",
     "Node",
     "NodeLimit",
     "NodeRetry",
+    "NodeSnapshot",
     "Observer",
     "OptionError",
     "Pipeline",
@@ -82,6 +85,7 @@ __all__ = [
     "RunEnded",
     "RunError",
     "RunStarted",
+    "Snapshot",
     "Stage",
     "Step",
     "StepEnded",

@@ -26,6 +26,7 @@ from headrace.engine.log import log
 from headrace.engine.observers import Observers
 from headrace.engine.outcome import Failed, Stopped, Value, capture
 from headrace.engine.run import Execution
+from headrace.engine.stopwatch import Detail
 from headrace.graph.dag import Program
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ async def run(
     checkpoints: Checkpoints | None = None,
 ) -> Any:
     """The result of one run."""
-    inside = Inside(program, arguments, clock, checkpoints, counting=False)
+    inside = Inside(program, arguments, clock, checkpoints)
     try:
         return await inside.do(inside.execution.result)
     finally:
@@ -60,9 +61,11 @@ async def iterate(
     clock: Clock | None = None,
     checkpoints: Checkpoints | None = None,
     observers: Sequence[Observer] = (),
+    detail: Detail = Detail.SECONDS,
 ) -> AsyncIterator[Any]:
     """The items of one run, as they are asked for. It is counted if there are observers to hear of it."""
-    inside = Inside(program, arguments, clock, checkpoints, counting=bool(observers), observers=Observers(observers))
+    detail = detail if observers else Detail.NOTHING
+    inside = Inside(program, arguments, clock, checkpoints, detail, Observers(observers))
     execution = inside.execution
     told = Told(execution) if observers else None
     try:
@@ -99,9 +102,10 @@ async def observed(
     observers: Sequence[Observer],
     clock: Clock | None,
     checkpoints: Checkpoints | None = None,
+    detail: Detail = Detail.SECONDS,
 ) -> tuple[Any, Report]:
     """The result of one run, and its counts; observers hear of both."""
-    inside = Inside(program, arguments, clock, checkpoints, counting=True, observers=Observers(observers))
+    inside = Inside(program, arguments, clock, checkpoints, detail, Observers(observers))
     told = Told(inside.execution)
     try:
         result = await inside.do(inside.execution.result)
@@ -120,13 +124,12 @@ class Inside:
         arguments: Mapping[str, Any],
         clock: Clock | None,
         checkpoints: Checkpoints | None,
-        *,
-        counting: bool,
+        detail: Detail = Detail.NOTHING,
         observers: Observers | None = None,
     ) -> None:
         self.mail: LoopMail = LoopMail()
         self.hub: AsyncHub = AsyncHub(self.mail, clock)
-        self.execution: Execution = Execution(program, arguments, self.hub, counting, checkpoints, observers)
+        self.execution: Execution = Execution(program, arguments, self.hub, detail, checkpoints, observers)
         self.hub.run = self.execution
         self.job: Callable[[], Any] = lambda: None
         self.outcome: Value | Failed | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,12 @@ from headrace.drivers.clock import Clock
 from headrace.drivers.sync import Hub
 from headrace.engine.counts import report
 from headrace.engine.events import Observer, RunEnded, RunStarted
+from headrace.engine.live import Look
 from headrace.engine.observers import Observers
 from headrace.engine.report import Report
 from headrace.engine.run import Execution
+from headrace.engine.snapshot import Live
+from headrace.engine.stopwatch import Detail
 from headrace.graph.dag import Program
 
 if TYPE_CHECKING:
@@ -35,7 +39,7 @@ def run(
     """The result of one run, as fast as it goes."""
     in_loop = _own_loop(program, clock)
     if in_loop is None:
-        return _new_run(program, arguments, clock, checkpoints, counting=False).result()
+        return _new_run(program, arguments, clock, checkpoints).result()
     from headrace.drivers import aio
 
     return in_loop(aio.run(program, arguments, clock, checkpoints))
@@ -47,11 +51,12 @@ def iterate(
     clock: Clock | None = None,
     checkpoints: Checkpoints | None = None,
     observers: Sequence[Observer] = (),
+    detail: Detail = Detail.SECONDS,
 ) -> Iterator[Any]:
     """The items of one run, as they are asked for. It is counted if there are observers to hear of it."""
     if not observers:
-        return _new_run(program, arguments, clock, checkpoints, counting=False).items()
-    return _told_of(_new_run(program, arguments, clock, checkpoints, counting=True, observers=Observers(observers)))
+        return _new_run(program, arguments, clock, checkpoints).items()
+    return _told_of(_new_run(program, arguments, clock, checkpoints, detail, Observers(observers)))
 
 
 def _told_of(execution: Execution) -> Iterator[Any]:
@@ -68,15 +73,17 @@ def observed(
     observers: Sequence[Observer],
     clock: Clock | None,
     checkpoints: Checkpoints | None = None,
+    detail: Detail = Detail.SECONDS,
 ) -> tuple[Any, Report]:
     """The result of one run, and its counts; observers hear of both."""
     in_loop = _own_loop(program, clock)
     if in_loop is not None:
         from headrace.drivers import aio
 
-        observed_run: tuple[Any, Report] = in_loop(aio.observed(program, arguments, observers, clock, checkpoints))
+        watched = aio.observed(program, arguments, observers, clock, checkpoints, detail)
+        observed_run: tuple[Any, Report] = in_loop(watched)
         return observed_run
-    execution = _new_run(program, arguments, clock, checkpoints, counting=True, observers=Observers(observers))
+    execution = _new_run(program, arguments, clock, checkpoints, detail, Observers(observers))
     told = Told(execution)
     try:
         result = execution.result()
@@ -122,12 +129,11 @@ def _new_run(
     arguments: Mapping[str, Any],
     clock: Clock | None,
     checkpoints: Checkpoints | None,
-    *,
-    counting: bool,
+    detail: Detail = Detail.NOTHING,
     observers: Observers | None = None,
 ) -> Execution:
     hub = Hub(clock)
-    hub.run = execution = Execution(program, arguments, hub, counting, checkpoints, observers)
+    hub.run = execution = Execution(program, arguments, hub, detail, checkpoints, observers)
     return execution
 
 
@@ -138,12 +144,14 @@ class Told:
         self.execution = execution
         self.observers: Observers = execution.observers
         self.begun: float = execution.driver.clock.now()
-        self.observers.tell(RunStarted(run=self.observers.run, dag=execution.dag))
+        self.live: Live = Live(Look(execution.dag, execution.lines).nodes, time.monotonic)
+        self.observers.tell(RunStarted(run=self.observers.run, dag=execution.dag, live=self.live))
 
     def ended(self) -> Report:
         """The run is over; gives its counts."""
         execution = self.execution
         counts = report(execution.dag, execution.values, execution.lines)
+        self.live.end()
         event = RunEnded(
             run=self.observers.run,
             dag=execution.dag,

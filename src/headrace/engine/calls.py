@@ -70,7 +70,9 @@ class Calls:
         self.observers = observers
         self.driver = driver
         self.checkpoints = checkpoints
-        self.tallies: dict[str, tuple[int, int]] = {}  # items into and out of steps in fused loops
+        self.watched = False  # whether somebody may look at the counts while they change
+        self.tallies: dict[str, tuple[int, int]] = {}  # items into and out of steps in loops that are over
+        self.counting: dict[str, Callable[[], tuple[int, int]]] = {}  # the same, in those that are not
 
     def value(self, node: Node, streams: Streams) -> Any:
         """What a value node gives."""
@@ -159,8 +161,14 @@ class Calls:
         """One generator for a run of per-item nodes; with `collect`, a list of all that comes out."""
         functions = [self.of_item(node) for node in nodes]
         policies = {index: self.policies[node.id] for index, node in enumerate(nodes) if node.id in self.policies}
-        tally = _Tally(self, nodes)
-        return fuse(items, [*map(_kind, nodes)], functions, tally, policies, collect=collect, in_task=in_task)
+        tally, kinds = _Tally(self, nodes), [*map(_kind, nodes)]
+        watched = self.watched
+        return fuse(items, kinds, functions, tally, policies, collect=collect, in_task=in_task, watched=watched)
+
+    def numbers(self, id: str) -> tuple[int, int] | None:
+        """Items into and out of a step in a loop, so far. May be asked from any thread."""
+        read = self.counting.get(id)  # looked at first: it is there until the tally is
+        return self.tallies.get(id) or (read() if read is not None else None)
 
     def forget(self) -> None:
         """The run is over: nothing of it is kept alive."""
@@ -364,6 +372,11 @@ class Calls:
                 close()
 
 
+def _pair(numbers: Callable[[], Sequence[int]], index: int) -> tuple[int, int]:
+    into, out = numbers()[index : index + 2]
+    return into, out
+
+
 class _Tally:
     """Hears from one fused loop."""
 
@@ -371,9 +384,14 @@ class _Tally:
         self.calls = calls
         self.nodes = nodes
 
+    def begins(self, numbers: Callable[[], Sequence[int]]) -> None:
+        for index, node in enumerate(self.nodes):
+            self.calls.counting[node.id] = partial(_pair, numbers, index)
+
     def counted(self, numbers: Sequence[int]) -> None:
         for index, node in enumerate(self.nodes):
             self.calls.tallies[node.id] = (numbers[index], numbers[index + 1])
+            self.calls.counting.pop(node.id, None)
 
     def ended(self, numbers: Sequence[int]) -> None:
         for index, node in enumerate(self.nodes):
@@ -399,10 +417,15 @@ class _WovenTally:
         self.calls = calls
         self.nodes = nodes
 
+    def begins(self, count: Callable[[], int]) -> None:
+        for node in self.nodes if self.calls.watched else ():
+            self.calls.counting[node.id] = lambda: (count(), count())
+
     def counted(self, count: int, failed_at: int | None) -> None:
         last = len(self.nodes) if failed_at is None else failed_at
         for place, node in enumerate(self.nodes):
             self.calls.tallies[node.id] = (count - (place > last), count - (place >= last))
+            self.calls.counting.pop(node.id, None)
 
     def blamed(self, error: BaseException, place: int, count: int) -> BaseException:
         error = travelling(error)

@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
+from operator import length_hint
 from types import GeneratorType
 from typing import Any
 
@@ -180,7 +181,7 @@ class Split(Channel):
 class Branch:
     """One consumer's end of a channel. `peak` is the most that was in flight on it, in items."""
 
-    __slots__ = ("channel", "closed", "dropped", "items", "peak", "produced", "reader")
+    __slots__ = ("channel", "closed", "dropped", "in_hand", "items", "peak", "produced", "reader")
 
     def __init__(self, channel: Channel) -> None:
         self.channel: Channel = channel
@@ -190,6 +191,7 @@ class Branch:
         self.produced: int = 0  # what the channel had produced when the branch closed
         self.dropped: int = 0  # what it had not taken then
         self.reader: Generator[Any, None, None] | None = None  # an express that may have items in hand
+        self.in_hand: Callable[[], int] | None = None  # and how many, for those who watch
 
     @property
     def in_flight(self) -> int:
@@ -409,6 +411,9 @@ def _in_runs(
     is asked for in such a run goes into the branches at its end: nobody looks before.
     """
     channel, items, capacity = branch.channel, branch.items, branch.channel.capacity
+    in_hand: Iterator[Any] = iter(())
+    asked: list[Any] = []
+    branch.in_hand = lambda: length_hint(in_hand) + len(asked)
     wait: Wait | None = None
     try:
         while True:
@@ -429,13 +434,14 @@ def _in_runs(
             in_hand = iter(tuple(items))
             items.clear()
             times = min(capacity - fullest, own - 1) if own == capacity and channel.ended is None else 0
-            asked: list[Any] = []
             try:
                 yield _asking(in_hand, asked, source, times, channel, failed) if times > 0 else in_hand
             finally:
                 items.extend(in_hand)
                 _put(channel, asked)
+                asked = []
     finally:
+        branch.in_hand = None
         branch.close()
     channel.raise_failure()
 

@@ -1,30 +1,39 @@
-"""Adds up what the parts of a run have counted."""
+"""Adds up what the parts of a run have counted: at its end, or as far as it has come.
+
+All of it may be asked from another thread while the run goes on: it only reads numbers, and changes nothing but what
+`report` takes over at the end.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection
-from itertools import count
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from headrace.engine.deadlock import Link
 from headrace.engine.report import EdgeReport, NodeReport, Report
+from headrace.engine.stopwatch import Slowest
 from headrace.graph.dag import Dag, Node
 
 if TYPE_CHECKING:
     from headrace.engine.lines import Lines
 
-__all__ = ["node_report", "report"]
+__all__ = ["items_out", "links", "node_report", "report", "seconds", "taken"]
 
 
 def report(dag: Dag, values: Collection[str], lines: Lines) -> Report:
     """The counts of a run that is over, in which the nodes `values` have given their value."""
-    edges = [edge for node in dag.nodes for edge in _edges_into(node, lines)]
-    if dag.returns == "stream":
-        edges.append(_edge_report(lines, lines.link_to_caller))
+    edges = [_edge_report(lines, link) for link in links(lines)]
     nodes = (_with_failures(node_report(node, values, lines), lines) for node in dag.nodes if node.kind != "parameter")
     return Report(nodes=tuple(nodes), edges=tuple(edges))
+
+
+def links(lines: Lines) -> list[Link]:
+    """Every edge on which items travel."""
+    found = [(edge.source, node.id, edge.parameter) for node in lines.dag.nodes for edge in node.stream_edges]
+    return [*found, lines.link_to_caller] if lines.dag.returns == "stream" else found
 
 
 def node_report(node: Node, values: Collection[str], lines: Lines) -> NodeReport:
@@ -34,57 +43,61 @@ def node_report(node: Node, values: Collection[str], lines: Lines) -> NodeReport
     return NodeReport(
         id=node.id,
         items_in=sum(edge.taken for edge in _edges_into(node, lines)),
-        items_out=_items_out(node, out, values, lines),
+        items_out=items_out(node, [edge.taken for edge in out], values, lines),
         skipped=policy.skipped if policy else 0,
         failed=policy.failed if policy else lines.blame.failed[node.id],
         retried=lines.retries[node.id].retried if node.id in lines.retries else 0,
-        seconds=_seconds(node, lines),
+        seconds=seconds(node, lines),
         highest_in_flight=max((edge.highest_in_flight for edge in out), default=0),
     )
 
 
 def _with_failures(report: NodeReport, lines: Lines) -> NodeReport:
-    policy = lines.policies.get(report.id)
-    return report if policy is None else replace(report, failures=policy.hand_over())
+    policy, watch = lines.policies.get(report.id), lines.watches.get(report.id)
+    if policy is not None:
+        report = replace(report, failures=policy.hand_over(), tracebacks=policy.tracebacks)
+    return replace(report, slowest=watch.slowest) if isinstance(watch, Slowest) else report
 
 
 def _edges_into(node: Node, lines: Lines) -> list[EdgeReport]:
     return [_edge_report(lines, (edge.source, node.id, edge.parameter)) for edge in node.stream_edges]
 
 
-def _seconds(node: Node, lines: Lines) -> float:
+def seconds(node: Node, lines: Lines) -> float:
+    """How long the node's code has been busy."""
     watch, pool = lines.watches.get(node.id), lines.elsewhere.pools.get(node.id)
     return (watch.seconds if watch else 0.0) + (pool.elsewhere if pool else 0.0)
 
 
 def _edge_report(lines: Lines, link: Link) -> EdgeReport:
     source, target, parameter = link
+    count, branch = taken(lines, link), lines.branches.get(link)
+    highest = min(count, 1) if branch is None else branch.highest
+    return EdgeReport(source=source, target=target, parameter=parameter, taken=count, highest_in_flight=highest)
+
+
+def taken(lines: Lines, link: Link) -> int:
+    """How many items were taken on that edge."""
     if link in lines.branches:
-        branch = lines.branches[link]
-        taken, highest = branch.taken, branch.highest
-    else:
-        taken = _taken_natively(lines, link)
-        highest = min(taken, 1)
-    return EdgeReport(source=source, target=target, parameter=parameter, taken=taken, highest_in_flight=highest)
-
-
-def _taken_natively(lines: Lines, link: Link) -> int:
+        return lines.branches[link].taken
     source, target, _ = link
-    if target in lines.calls.tallies:
-        return lines.calls.tallies[target][0]
-    if source in lines.calls.tallies:
-        return lines.calls.tallies[source][1]
+    into, out_of = lines.calls.numbers(target), lines.calls.numbers(source)
+    if into is not None:
+        return into[0]
+    if out_of is not None:
+        return out_of[1]
     return _passed(lines.counters[link]) if link in lines.counters else 0
 
 
-def _passed(counter: count[int]) -> int:
+def _passed(counter: itertools.count[int]) -> int:
     """How many numbers it has given: a look that does not take one."""
     return int(repr(counter)[len("count(") : -1]) - 1
 
 
-def _items_out(node: Node, edges: list[EdgeReport], values: Collection[str], lines: Lines) -> int:
+def items_out(node: Node, counts: Collection[int], values: Collection[str], lines: Lines) -> int:
+    """How many items the node gave, of which its consumers took `counts`."""
     if node.gives == "value":
         return int(node.id in values)
     if node.id in lines.channels:
         return lines.channels[node.id].produced
-    return max((edge.taken for edge in edges), default=0)
+    return max(counts, default=0)

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, get_args
 import msgspec
 
 from headrace.engine.report import NodeReport, Report
+from headrace.engine.snapshot import Live
 from headrace.errors import DeadlockError
 from headrace.graph.dag import Dag, Node
 
@@ -31,7 +32,7 @@ __all__ = [
 
 
 class RunStarted(msgspec.Struct, frozen=True, kw_only=True):
-    """A run begins; nothing has been called yet.
+    """A run begins; nothing has been called yet. `live` tells at any time, to any thread, how far it has come.
 
     >>> from headrace import SyncRunner, step
     >>> def say(event: RunStarted) -> None:
@@ -44,6 +45,7 @@ class RunStarted(msgspec.Struct, frozen=True, kw_only=True):
 
     run: int
     dag: Dag
+    live: Live
 
 
 class RunEnded(msgspec.Struct, frozen=True, kw_only=True):

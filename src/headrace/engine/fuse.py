@@ -27,6 +27,9 @@ A counter stands at the entrance and behind each `filter` and `flat_map`: all th
 same number of items, but for those that were skipped. A loop whose items are only collected appends to a list in place
 of its `yield`; if it is all `map`, the length of that list is the count.
 
+A loop whose counts are looked at while it runs keeps them where another thread finds them: the first in `enumerate`,
+the others in cells (`nonlocal n1, n2`), and a list whose length is the count in a cell as well.
+
 A step that skips failures has a `try` of its own, which costs nothing as long as nothing fails (a flat_map step: a
 generator around what it gives). For a map step f1 that is
 
@@ -46,13 +49,13 @@ import builtins
 import functools
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from types import CodeType, FunctionType, MappingProxyType
+from types import CellType, CodeType, FunctionType, MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from headrace.engine.outcome import travelling
 from headrace.engine.policy import LEFT_OUT, Policy
 
-__all__ = ["Fused", "Tally", "fuse", "shut", "spread"]
+__all__ = ["Fused", "Tally", "compiled", "count_of", "fuse", "shut", "spread"]
 
 MAX_NESTED = 15  # Python allows 20 nested blocks, and every flat_map is one
 MAX_CALLS = 20  # calls in one expression; its parser allows some 100
@@ -62,6 +65,10 @@ Lost = Callable[[Exception, Any, int], "object | None"]  # given the failure, th
 
 class Tally(Protocol):
     """Who hears what a fused loop did, once, when it is over."""
+
+    def begins(self, numbers: Callable[[], Sequence[int]]) -> None:
+        """A loop that is watched begins: its counts so far, from any thread."""
+        ...
 
     def counted(self, numbers: Sequence[int]) -> None:
         """`numbers[i]` items went into step i; the last number is what came out."""
@@ -94,12 +101,14 @@ def fuse(
     *,
     collect: bool = False,
     in_task: bool = False,
+    watched: bool = False,
 ) -> Any:
     """A generator that sends each of `items` through `functions`.
 
     `kinds` are "map", "filter" or "flat_map", or "await map", "skip map", "catch await map" and so on; `policies` has
     for each step that skips or catches what becomes of its failures. With `collect`, a list of all that comes out. With
-    `in_task` an async generator, or a coroutine that gives the list; `items` may be an async iterator then.
+    `in_task` an async generator, or a coroutine that gives the list; `items` may be an async iterator then. If it is
+    `watched`, the tally can look at the counts while it runs.
 
     >>> class Print:
     ...     def counted(self, numbers):
@@ -114,12 +123,15 @@ def fuse(
     counts [4, 2, 2]
     ['1', '3']
     """
-    fused = _fused(tuple(kinds), collect, in_task, hasattr(items, "__aiter__"))
+    fused = _fused(tuple(kinds), collect, in_task, hasattr(items, "__aiter__"), watched)
     for index, policy in policies.items():
         policy.number_of = partial(_number, index, fused, policies, fused.counts_results)
     losses = {f"lost{index}": policy.lost for index, policy in policies.items()}
     names = {"__builtins__": builtins, "spread": spread, "shut": shut, **losses}
-    loop = FunctionType(fused.code.replace(), names)
+    cells = {name: CellType(0) for name in fused.code.co_freevars}
+    loop = FunctionType(fused.code.replace(), names, closure=tuple(cells.values()) or None)
+    if not fused.counts_results and not hasattr(items, "__aiter__"):
+        items = enumerate(items, 1)
     functions = [
         _guarded(kinds[index], function, policies[index].lost) if index in policies else function
         for index, function in enumerate(functions)
@@ -149,7 +161,28 @@ def fuse(
         tally.counted(numbers)
         return error if index is None else tally.failed(error, index, numbers)
 
+    if watched:
+        tally.begins(lambda: numbers_of(_seen(fused, items, cells), None))
     return loop(items, over, failed, *functions)
+
+
+def _seen(fused: Fused, items: Any, cells: Mapping[str, CellType]) -> list[int]:
+    """The counters of a loop that is watched, as they are now."""
+    if fused.counts_results:
+        return [len(cells["out"].cell_contents or ())]
+    first = [count_of(items)] if isinstance(items, enumerate) else [cells["n0"].cell_contents]
+    return first + [cells[f"n{number}"].cell_contents for number in range(1, max(fused.counters) + 1)]
+
+
+def count_of(items: enumerate[Any]) -> int:
+    """How many items have come out of `enumerate(..., 1)`; it is asked for that from any thread.
+
+    >>> items = enumerate("abc", 1)
+    >>> next(items), count_of(items), next(items)
+    ((1, 'a'), 1, (2, 'b'))
+    """
+    pickled: Any = items.__reduce__()  # what makes it anew, and of what: its items, and the next number
+    return int(pickled[1][1]) - 1
 
 
 def _number(index: int, fused: Fused, policies: Mapping[int, Policy], under_way: bool, counter: int) -> int:
@@ -221,9 +254,24 @@ async def shut(opened: list[Any]) -> None:
         await opened.pop().aclose()
 
 
+def compiled(lines: Sequence[str]) -> CodeType:
+    """The code of the loop that `lines` define; a first line `def cells(...):` says which variables are in cells.
+
+    >>> compiled(["def cells(n):", "def loop(items):", " nonlocal n", " for n in items: yield n"]).co_freevars
+    ('n',)
+    """
+    first, *others = lines
+    in_cells = first.startswith("def cells(")
+    text = [first, *(f" {line}" for line in others)] if in_cells else lines
+    code = compile("\n".join(text), "<headrace loop>", "exec")
+    for _ in range(1 + in_cells):
+        code = next(constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return code
+
+
 @functools.lru_cache(maxsize=256)
-def _fused(kinds: tuple[str, ...], collect: bool, in_task: bool, from_async: bool) -> Fused:
-    text = _Text(kinds, collect, in_task, from_async)
+def _fused(kinds: tuple[str, ...], collect: bool, in_task: bool, from_async: bool, watched: bool) -> Fused:
+    text = _Text(kinds, collect, in_task, from_async, watched)
     for index, kind in enumerate(kinds):
         text.step(index, kind)
     return text.compiled()
@@ -248,7 +296,7 @@ def _is_map(kind: str) -> bool:
 class _Text:
     """The text of a loop as it is written."""
 
-    def __init__(self, kinds: Sequence[str], collect: bool, in_task: bool, from_async: bool) -> None:
+    def __init__(self, kinds: Sequence[str], collect: bool, in_task: bool, from_async: bool, watched: bool) -> None:
         self.collect = collect
         self.counts_results = collect and all(map(_is_map, kinds))
         names = [f"n{index}" for index in range(1 + sum(not _is_map(kind) for kind in kinds))]
@@ -256,6 +304,9 @@ class _Text:
         functions = [f"f{index}" for index in range(len(kinds))]
         asynchronous = "async " if in_task else ""
         self.lines = [f"{asynchronous}def loop({', '.join(['items', 'over', 'failed', *functions])}):"]
+        cells = ["out"] if self.counts_results else names if from_async else names[1:]
+        if watched and cells:
+            self.lines = [f"def cells({', '.join(cells)}):", *self.lines, f" nonlocal {', '.join(cells)}"]
         if collect:
             self.lines += [" out = []", " append = out.append"]
         self.shuts = any(kind.endswith("await flat_map") for kind in kinds)
@@ -265,7 +316,7 @@ class _Text:
         elif self.counts_results:
             self.lines += ["  for item in items:"]
         else:
-            self.lines += ["  for n0, item in enumerate(items, 1):"]
+            self.lines += ["  for n0, item in items:"]
         self.indent = "   "
         self.counter = 0
         self.counters: list[int] = []
@@ -309,9 +360,7 @@ class _Text:
         self.lines += [f"  raise failed(error, {self.seen})", f" over({self.seen})"]
         if self.collect:
             self.lines.append(" return out")
-        module = compile("\n".join(self.lines), "<headrace loop>", "exec")
-        code = next(constant for constant in module.co_consts if isinstance(constant, CodeType))
-        return Fused(code, self.step_of_line, tuple(self.counters), self.counts_results)
+        return Fused(compiled(self.lines), self.step_of_line, tuple(self.counters), self.counts_results)
 
     def _line(self, text: str, step: int) -> None:
         """A line on which that step may fail."""

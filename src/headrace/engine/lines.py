@@ -22,7 +22,7 @@ from headrace.engine.limits import Limits
 from headrace.engine.observers import Observers
 from headrace.engine.policy import Policy
 from headrace.engine.ports import Driver, Port, fill, tap
-from headrace.engine.stopwatch import TIMED, Stopwatch
+from headrace.engine.stopwatch import TIMED, Detail, Slowest, Stopwatch
 from headrace.engine.tasked import Tasked
 from headrace.engine.waits import telling
 from headrace.graph.dag import Dag, Edge, Node, Program, Stage
@@ -40,9 +40,10 @@ CALLER = "items"  # the parameter name of whoever called the run
 class Lines:
     """The open stages of one run.
 
-    `values` is shared with the run: what is not in it yet is waited for. With `counting`, items are also counted
-    between generators, where nothing of headrace stands otherwise, and the time that steps take is measured.
-    `checkpoints` keep what some steps give; `ended` is called with each node that is over, perhaps several times.
+    `values` is shared with the run: what is not in it yet is waited for. `detail` says how much of the run is looked
+    at: items are then also counted between generators, where nothing of headrace stands otherwise, and the time that
+    steps take is measured. `checkpoints` keep what some steps give; `ended` is called with each node that is over,
+    perhaps several times.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Lines:
         failed: Callable[[BaseException], None],
         ended: Callable[[str], None],
         observers: Observers,
-        counting: bool,
+        detail: Detail,
         checkpoints: Checkpoints | None = None,
     ) -> None:
         self.dag: Dag = program.dag
@@ -66,14 +67,16 @@ class Lines:
         self.blame = blame
         self.failed = failed
         self.ended = ended
-        self.counting = counting
+        self.counting: bool = detail >= Detail.ITEMS
+        counting = self.counting
         self.policies: dict[str, Policy] = {
             node.id: Policy(node, driver.utc, observers, keep=counting)
             for node in self.dag.nodes
             if node.on_error != "raise"
         }
-        timed = [node.id for node in self.dag.nodes if node.kind in TIMED] if counting else []
-        self.watches: dict[str, Stopwatch] = {id: Stopwatch(driver.clock.now) for id in timed}
+        timed = [node.id for node in self.dag.nodes if node.kind in TIMED] if detail >= Detail.SECONDS else []
+        watch = Slowest if detail == Detail.SLOWEST else Stopwatch
+        self.watches: dict[str, Stopwatch] = {id: watch(driver.clock.now) for id in timed}
         self.limits: Limits = Limits(program.limits, driver)
         self.retries: Mapping[str, Retries] = (
             _retries(program, self.policies, driver, observers) if program.retries else {}
@@ -90,6 +93,7 @@ class Lines:
             driver,
             checkpoints,
         )
+        self.calls.watched = counting
         self.stages: dict[str, Stage] = {stage.nodes[-1]: stage for stage in self.dag.stages}
         self.places: dict[str, int] = {end: place for place, end in enumerate(self.stages)}
         self.woven: dict[str, list[Node]] = {

@@ -65,7 +65,7 @@ class Policy:
         self.failed: int = 0
         self.skipped: int = 0
         self.seen: int = 0  # items, as far as failures tell
-        self.kinds: set[type[Exception]] = set()  # that were logged
+        self.kinds: dict[type[Exception], str] = {}  # that were met, with a traceback of each for the report
         self.kept: list[Failure[Any]] = []
         self.last: Fault | None = None  # if it may yet turn out to be one too many
         self.verdict: str = ""  # why one was too many
@@ -84,11 +84,10 @@ class Policy:
         number = None if counter is None else self.number_of(counter)
         becomes: Outcome = "skipped" if self.skips else "caught"
         self.observers.failed(self.node, becomes, error, number, item, self.attempts_of(error))
+        if type(error) not in self.kinds:
+            self._first(error, counter)
         if not self.skips:
             return Caught(self._failure(error, item))
-        if type(error) not in self.kinds:
-            self.kinds.add(type(error))
-            self._log(error, counter)
         self.skipped += 1
         if self.keep and len(self.kept) < KEPT:
             self.kept.append(self._failure(_without_frames(error), item))
@@ -120,8 +119,13 @@ class Policy:
         attempts = self.attempts_of(error)
         return Failure(item=item, step=self.node.id, attempts=attempts, exception=error, time=self.utc())
 
-    def _log(self, error: Exception, counter: int | None) -> None:
-        """Tell of the first failure of its kind."""
+    def _first(self, error: Exception, counter: int | None) -> None:
+        """The first failure of its kind: keep its traceback for the report, and tell of one that nobody reads."""
+        import traceback
+
+        self.kinds[type(error)] = "".join(traceback.format_exception(error)) if self.keep else ""
+        if not self.skips:
+            return
         what = "ends here" if counter is None else f"skips item {self.number_of(counter)}"
         kind = type(error).__name__
         text = "headrace: %s %s: %s: %s (more of %s in this run are counted only)"
@@ -130,6 +134,11 @@ class Policy:
     def forget(self) -> None:
         """The run is over: nothing of it is kept alive."""
         self.last = None
+
+    @property
+    def tracebacks(self) -> tuple[str, ...]:
+        """Of the first failure of each kind."""
+        return tuple(self.kinds.values())
 
     def hand_over(self) -> tuple[Failure[Any], ...]:
         """What was kept for the report; it is not here any more then."""

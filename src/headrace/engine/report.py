@@ -9,7 +9,14 @@ import msgspec
 
 from headrace.engine.failure import Failure
 
-__all__ = ["EdgeReport", "NodeReport", "Report"]
+__all__ = ["EdgeReport", "NodeReport", "Report", "Slow"]
+
+
+class Slow(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that took long: its item as text, and its seconds."""
+
+    item: str
+    seconds: float
 
 
 class NodeReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,8 +32,9 @@ class NodeReport(msgspec.Struct, frozen=True, kw_only=True):
         seconds: How long its code was busy, in seconds: in its calls, waits in them included, but not in what it reads.
             Calls that run at the same time add up.
         highest_in_flight: The most items that were asked for and not yet taken at any instant, on any of its edges.
-        failures: The first hundred that were skipped, without their tracebacks (which the log has, of the first of
-            each kind).
+        failures: The first hundred that were skipped, without their tracebacks.
+        tracebacks: Of the first failure of each kind that was skipped or caught, as text.
+        slowest: The calls that took longest, the slowest first, where a page of the run is written.
     """
 
     id: str
@@ -38,6 +46,8 @@ class NodeReport(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     highest_in_flight: int = 0
     failures: tuple[Failure[Any], ...] = ()
+    tracebacks: tuple[str, ...] = ()
+    slowest: tuple[Slow, ...] = ()
 
 
 class EdgeReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +94,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         >>> runner.execute(length, "four").report.counts() == runner.execute(length, "five").report.counts()
         True
         """
-        nodes = (msgspec.structs.replace(node, seconds=0.0, failures=()) for node in self.nodes)
+        nodes = (
+            msgspec.structs.replace(node, seconds=0.0, failures=(), tracebacks=(), slowest=()) for node in self.nodes
+        )
         return msgspec.structs.replace(self, nodes=tuple(nodes))
 
     def to_json(self) -> bytes:

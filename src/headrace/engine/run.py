@@ -18,6 +18,7 @@ from headrace.engine.observers import Observers
 from headrace.engine.outcome import Failures, Stopped, travelling
 from headrace.engine.ports import Driver
 from headrace.engine.resources import Resources
+from headrace.engine.stopwatch import Detail
 from headrace.engine.tasked import Tasked
 from headrace.errors import DeadlockError
 from headrace.graph.dag import RESOURCES, Dag, Node, Program, Stage
@@ -39,7 +40,7 @@ class Execution:
         program: Program,
         arguments: Mapping[str, Any],
         driver: Driver,
-        counting: bool,
+        detail: Detail,
         checkpoints: Checkpoints | None = None,
         observers: Observers | None = None,
     ) -> None:
@@ -58,7 +59,7 @@ class Execution:
             self.failures.add,
             self._step_ended,
             self.observers,
-            counting,
+            detail,
             checkpoints,
         )
         self.resources: Resources = Resources(self.lines.calls, driver, self.blame, self.failures)

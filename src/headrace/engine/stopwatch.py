@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from enum import IntEnum
 from threading import Lock
 from typing import Any
 
+from headrace.engine.report import Slow
 from headrace.graph.dag import Node
 from headrace.graph.stages import PER_ITEM
+from headrace.graph.values import shown
 
-__all__ = ["TIMED", "Stopwatch"]
+__all__ = ["TIMED", "Detail", "Slowest", "Stopwatch"]
 
 TIMED = PER_ITEM | {"value", "source", "transform"}  # the nodes that call code of the user's
+SLOWEST = 5  # calls of each step that are kept
+
+
+class Detail(IntEnum):
+    """How much of a run is looked at."""
+
+    NOTHING = 0
+    ITEMS = 1  # how many go into and out of every step
+    SECONDS = 2  # and how long the steps' own code is busy
+    SLOWEST = 3  # and for which items it took longest
 
 
 class Stopwatch:
@@ -143,3 +157,63 @@ class Stopwatch:
             finally:
                 self.seconds += sign * (now() - begin)
             yield item
+
+
+class Slowest(Stopwatch):
+    """A stopwatch that also keeps the calls that took longest, of a step that is called per item."""
+
+    __slots__ = ("found", "least", "number")
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        super().__init__(now)
+        self.found: list[tuple[float, int, str]] = []
+        self.least = 0.0  # seconds: what takes longer is kept
+        self.number = 0
+
+    def of_item(self, function: Callable[[Any], Any], node: Node) -> Callable[[Any], Any]:
+        """The function that a per-item node calls, timed, and looked at call by call."""
+        if node.kind == "flat_map" or node.executor == "process":
+            return super().of_item(function, node)
+        return super().of_item(
+            self._noted_in_task(function) if node.executor == "async" else self._noted(function), node
+        )
+
+    @property
+    def slowest(self) -> tuple[Slow, ...]:
+        """What was kept, the slowest first."""
+        return tuple(Slow(seconds=seconds, item=item) for seconds, _, item in sorted(self.found, reverse=True))
+
+    def _noted(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        now = self.now
+
+        def noted(item: Any) -> Any:
+            begin = now()
+            try:
+                return function(item)
+            finally:
+                if now() - begin > self.least:
+                    self._keep(item, now() - begin)
+
+        return noted
+
+    def _noted_in_task(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        now = self.now
+
+        async def noted(item: Any) -> Any:
+            begin = now()
+            try:
+                return await function(item)
+            finally:
+                if now() - begin > self.least:
+                    self._keep(item, now() - begin)
+
+        return noted
+
+    def _keep(self, item: Any, seconds: float) -> None:
+        text = shown(item)
+        with self.lock:
+            self.number += 1  # so that texts are never compared
+            heapq.heappush(self.found, (seconds, -self.number, text))
+            if len(self.found) > SLOWEST:
+                heapq.heappop(self.found)
+                self.least = self.found[0][0]

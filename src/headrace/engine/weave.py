@@ -7,7 +7,7 @@ that, the text is:
     def loop(items, over, failed, keep, f0, f2):
      n = 0
      try:
-      for n, source in enumerate(items, 1):
+      for n, source in items:
        v0 = f0(source)
        v1 = (source, v0, )
        v2 = f2(v1)
@@ -24,9 +24,12 @@ from __future__ import annotations
 
 import builtins
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple, Protocol
+
+from headrace.engine.fuse import compiled, count_of
 
 __all__ = ["SOURCE", "Thread", "weave"]
 
@@ -43,6 +46,10 @@ class Thread(NamedTuple):
 class Tally(Protocol):
     """Who hears what a loop did, once, when it is over."""
 
+    def begins(self, count: Callable[[], int]) -> None:
+        """A loop begins: how many items it has taken so far, from any thread."""
+        ...
+
     def counted(self, count: int, failed_at: int | None) -> None:
         """It took `count` items; the last one did not get past the node at `failed_at`."""
         ...
@@ -53,7 +60,7 @@ class Tally(Protocol):
 
 
 def weave(
-    items: Iterator[Any],
+    items: Iterable[Any],
     threads: Sequence[Thread],
     functions: Sequence[Callable[[Any], Any] | None],
     tally: Tally,
@@ -62,6 +69,9 @@ def weave(
     """A generator of what the last node gives; or None, when all was put into the lists of `kept`.
 
     >>> class Quiet:
+    ...     def begins(self, count):
+    ...         pass
+    ...
     ...     def counted(self, count, failed_at):
     ...         print("took", count)
     ...
@@ -90,6 +100,8 @@ def weave(
 
     loop = FunctionType(code.replace(), {"__builtins__": builtins})
     keep = [each.append for each in kept]
+    items = enumerate(items, 1)
+    tally.begins(partial(count_of, items))
     return loop(items, over, failed, *keep, *(function for function in functions if function is not None))
 
 
@@ -99,7 +111,7 @@ def _woven(threads: tuple[Thread, ...]) -> tuple[CodeType, dict[int, int]]:
     calls = [f"f{place}" for place, thread in enumerate(threads) if thread.kind == "map"]
     keeps = [f"keep{place}" for place, thread in enumerate(threads) if thread.kind == "collect"]
     lines = [f"def loop({', '.join(['items', 'over', 'failed', *keeps, *calls])}):"]
-    lines += [" n = 0", " try:", "  for n, source in enumerate(items, 1):"]
+    lines += [" n = 0", " try:", "  for n, source in items:"]
     places: dict[int, int] = {}
     for place, (kind, inputs) in enumerate(threads):
         given = ["source" if each == SOURCE else f"v{each}" for each in inputs]
@@ -113,5 +125,4 @@ def _woven(threads: tuple[Thread, ...]) -> tuple[CodeType, dict[int, int]]:
     if threads[-1].kind in ("map", "zip"):
         lines.append(f"   yield v{len(threads) - 1}")
     lines += [" except BaseException as error:", "  raise failed(error, n)", " over(n)"]
-    module = compile("\n".join(lines), "<headrace loop>", "exec")
-    return next(constant for constant in module.co_consts if isinstance(constant, CodeType)), places
+    return compiled(lines), places
