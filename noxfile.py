@@ -48,6 +48,13 @@ def kills(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """Look at pages of runs in headless Chromium; arguments after `--` go to pytest."""
+    session.install("-e", ".", *group("test"))
+    session.run("pytest", "tests/browser", *session.posargs, env={"HEADRACE_BROWSER": "1"})
+
+
+@nox.session
 def corpus(session: nox.Session) -> None:
     """Refresh the snapshots of the corpus and print what changed."""
     session.install("-e", ".", *group("test"))

@@ -13,6 +13,7 @@ import pytest
 
 from headrace import Dag, SyncRunner, step
 from headrace.cli import main
+from headrace.cli.running import _others
 
 WORDS = '''
 from __future__ import annotations
@@ -240,6 +241,24 @@ def test_flags_come_from_the_signature_and_results_are_lines_of_json(command, pr
         Path("words.py").write_text(WORDS.split("squares =")[0])  # leaves one pipeline
     assert main(["run", *command.split()]) == 0
     assert capsys.readouterr() == (printed, "")
+
+
+@pytest.mark.parametrize("runner", ["sync", "async"])
+def test_progress_and_a_page_are_beside_the_results(runner, capsys):
+    flags = ["--progress", "--report", "run.html", "--runner", runner]
+    assert main(["run", "words.py:numbers", "--count", "2", *flags]) == 0
+    out, err = capsys.readouterr()
+    assert out == "0\n1\n"
+    assert err.startswith("headrace: numbers: done after 0:00: numbers 2 (")
+    assert "<h1>numbers " in Path("run.html").read_text(encoding="utf-8")
+
+
+def test_a_page_that_cannot_be_written_is_one_line_and_exit_code_2(capsys):
+    assert main(["run", "words.py:numbers", "--report", "no/run.html"]) == 2
+    assert capsys.readouterr().err == (
+        "headrace: words.py:numbers: report must be a file in a folder that exists, got 'no/run.html'; "
+        "make the folder, or name another\n"
+    )
 
 
 def test_a_file_of_the_name_of_a_loaded_module_does_not_replace_it(capsys):
@@ -702,6 +721,19 @@ def test_a_run_that_failed_is_resumed_with_its_flags_from_any_folder(log, capsys
     assert (tmp_path / "log").read_text() == "0 1 2 2 3 "
 
 
+def test_more_flags_can_be_given_when_a_run_is_resumed(log, capsys):
+    Path("mended").touch()
+    assert main(["run", "squares.py:squares", "2", "--checkpoint", "kept.db", "--progress"]) == 0
+    assert "headrace: numbers_to_square: done after" in capsys.readouterr().err
+    assert main(["resume", "kept.db", "--no-progress", "--report", "run.html"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "0\n1\n"
+    assert err.splitlines()[1:] == []
+    assert Path("run.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    given = ["x", "--count", "2", "--report", "a.html", "--progress", "--raw", "--report=b.html", "y"]
+    assert list(_others(given, ["--report", "c.html", "--no-progress"])) == ["x", "--count", "2", "--raw", "y"]
+
+
 def test_a_store_that_was_moved_is_resumed_where_it_is(log, capsys):
     Path("mended").touch()
     assert main(["run", "squares.py:total", "4", "--checkpoint=kept.db"]) == 0
@@ -833,7 +865,7 @@ def test_a_new_project_overwrites_nothing(folder, line, capsys):
         ("show --format ''", "json mermaid svg text"),
         ("show wo", "words.py"),
         ("run wo", "words.py"),
-        ("run words.py --r", "--runner --raw"),
+        ("run words.py --r", "--runner --raw --report"),
     ],
 )
 def test_a_shell_completes_commands_flags_and_files(typed, completed, capsys):

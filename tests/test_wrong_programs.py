@@ -2633,6 +2633,25 @@ def level_is_text() -> None:
     LoggingObserver(level="INFO")  # type: ignore[arg-type]
 
 
+@wrong(OptionError, "SyncRunner (@1): progress must be True or False, got 'yes'")
+def progress_is_text() -> None:
+    SyncRunner(progress="yes")  # type: ignore[arg-type]
+
+
+@wrong(OptionError, "AsyncRunner (@1): report must be the path of a file for the page of a run, got True")
+def report_is_no_path() -> None:
+    AsyncRunner(report=True)  # type: ignore[arg-type]
+
+
+@wrong(
+    OptionError,
+    "SyncRunner (@1): report must be a file in a folder that exists, got 'no/such/run.html'; make the folder, or name "
+    "another",
+)
+def report_in_no_folder() -> None:
+    SyncRunner(report="no/such/run.html")
+
+
 @wrong(OptionError, "SyncRunner (@1): clock must be a clock, such as headrace.testing.ScriptedClock(), got 3")
 def clock_is_a_number() -> None:
     SyncRunner(clock=3)  # type: ignore[arg-type]

@@ -640,6 +640,8 @@ assert_type(runner.execute(get, "").result, Page)
 assert_type(runner.execute(get, "").report.node("get/get").items_out, int)
 
 
+SyncRunner(progress=True, report="run.html")
+AsyncRunner(progress=False, report=Path("run.html"))
 SyncRunner(checkpoint=Path("crawl.db"))
 SyncRunner(checkpoint=Checkpoint("crawl.db", pickle=True))
 AsyncRunner(checkpoint=Checkpoint(Path("crawl.db")))

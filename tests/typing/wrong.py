@@ -296,6 +296,8 @@ SyncRunner(observers=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgum
 SyncRunner(observers=[len])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 LoggingObserver(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 LoggingObserver(level="INFO")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+SyncRunner(progress="yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+SyncRunner(report=True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 SyncRunner(checkpoint=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Checkpoint(Page())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 SyncRunner().execute(urls)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]

@@ -85,11 +85,13 @@ def _carry_out(arguments: list[str]) -> None:
         problem = f"needs '{error.name}', which is not installed"
         raise Refusal(f"command line: {problem}; pip install 'headrace[cli]'") from None
     from headrace.cli.flags import parse
-    from headrace.cli.running import run
+    from headrace.cli.running import resume, run
 
     match arguments:
         case ["run", target, *flags] if not target.startswith("-"):
             run(Path(target), *flags)  # what follows the target is the pipeline's, also --help
+        case ["resume", store, *flags] if flags and flags != ["--help"] and not store.startswith("-"):
+            resume(Path(store), *flags)
         case _:
             command, given = parse(_app(), arguments, where="command line")
             command(*given.args, **given.kwargs)

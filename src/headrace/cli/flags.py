@@ -42,6 +42,10 @@ class Running(msgspec.Struct, frozen=True):
         "Keep the results of steps with checkpoint=True in this file, and read back those that are in it.",
     ] = None
     raw: Annotated[bool, "Print results that are text as they are, not as JSON."] = False
+    progress: Annotated[bool, "Show on standard error how the run gets on."] = False
+    report: Annotated[
+        Path | None, "Write a page about the run to this file, as HTML, also if it fails or is interrupted."
+    ] = None
 
 
 NAMES = {"set": "STEP.OPTION=VALUE"}
@@ -127,7 +131,7 @@ def with_running_flags(command: Callable[..., None]) -> Callable[..., None]:
 def _as_flags(running: Mapping[str, Any]) -> Iterator[str]:
     for name, value in running.items():
         for each in value if isinstance(value, list) else [value]:
-            flag = f"--{name.replace('_', '-')}"
+            flag = f"--{'no-' * (each is False)}{name.replace('_', '-')}"
             yield from [flag] if isinstance(each, bool) else [flag, str(each)]
 
 
@@ -205,7 +209,7 @@ def _option(name: str, group: Group) -> inspect.Parameter:
     hint, about = field.type.__origin__, field.type.__metadata__[0]
     shown = Parameter(
         help=about,
-        negative="",
+        negative="--no-progress" if name == "progress" else "",
         negative_iterable="",
         group=group,
         metavar=NAMES.get(name),

@@ -27,12 +27,16 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def results(*, raw: bool = False) -> Iterator[Callable[[object], None]]:
-    """What prints one result as a line of JSON, between which nothing else comes; `raw`: text as it is."""
+def results(*, raw: bool = False, progress: bool = False) -> Iterator[Callable[[object], None]]:
+    """What prints one result as a line of JSON, between which nothing else comes; `raw`: text as it is.
+
+    On a terminal on which `progress` is shown, results go where everything goes that is printed above it.
+    """
     with standard_output_alone() as out:
+        above = progress and out.isatty()
 
         def write(result: object) -> None:
-            _write(out, result if raw and isinstance(result, str) else json_line(result))
+            _write(sys.stdout if above else out, result if raw and isinstance(result, str) else json_line(result))
 
         yield write
 

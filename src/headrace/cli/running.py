@@ -25,8 +25,10 @@ from headrace.dsl.pipeline import Pipeline, pipeline_of_step
 from headrace.dsl.step import Step
 from headrace.engine.events import Event, Observer, RunEnded
 from headrace.engine.report import Report
+from headrace.engine.stopwatch import Detail
 from headrace.errors import CheckpointError
 from headrace.graph.dag import Program
+from headrace.observe.watching import Watching
 from headrace.stores import Command, SqliteStore
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["resume", "run"]
 
 Write = Callable[[object], None]
+SWITCHES = ("progress", "raw")  # flags without a value
 
 
 def run(target: Path, /, *flags: str) -> None:
@@ -47,11 +50,12 @@ def run(target: Path, /, *flags: str) -> None:
     _run(str(target), flags)
 
 
-def resume(store: Path, /) -> None:
+def resume(store: Path, /, *flags: str) -> None:
     """Run again what headrace run has last run with a checkpoint file, with the same flags.
 
     Args:
         store: The file that was given as --checkpoint. What is kept in it is read back.
+        flags: More flags, which go before those, such as --progress, --no-progress, or --report FILE.
     """
     commands = [entry.command for entry in entries(store) if entry.command is not None]
     if not commands:
@@ -65,7 +69,27 @@ def resume(store: Path, /) -> None:
     store = store.absolute()
     print("headrace: resuming", shlex.join([command.target, *command.flags]), file=sys.stderr)
     with chdir(command.folder):
-        _run(command.target, command.flags, store)
+        _run(command.target, (*_others(command.flags, flags), *flags), store)
+
+
+def _others(flags: Sequence[str], given: Sequence[str]) -> Iterator[str]:
+    """Those of the flags that are not given anew, with their values."""
+    anew = {_name(flag) for flag in given if flag.startswith("--")}
+    dropped = False
+    for flag in flags:
+        if flag.startswith("--"):
+            dropped = _name(flag) in anew
+            if dropped and (_name(flag) in SWITCHES or "=" in flag):
+                dropped = False
+                continue
+        if not dropped:
+            yield flag
+        elif not flag.startswith("--"):
+            dropped = False
+
+
+def _name(flag: str) -> str:
+    return flag.partition("=")[0].removeprefix("--").removeprefix("no-")
 
 
 class Job(NamedTuple):
@@ -75,6 +99,7 @@ class Job(NamedTuple):
     arguments: Mapping[str, Any]
     checkpoints: Checkpoints | None
     observers: Sequence[Observer]
+    detail: Detail
     write: Write
 
     @property
@@ -101,9 +126,11 @@ def _run(target: str, flags: Sequence[str], store: Path | None = None) -> None:
     with ExitStack() as stack:
         command = Command(os.getcwd(), target, tuple(flags))
         checkpoints = stack.enter_context(_keeping(flow, store or running.checkpoint, command))
-        observers = [stack.enter_context(_report_so_far())]
-        write = stack.enter_context(results(raw=running.raw))
-        RUNNERS[running.runner](Job(flow._program, arguments, checkpoints, observers, write))
+        with refusing_what_is_wrong(target):
+            watching = Watching.of(running.progress, running.report, target)
+        write = stack.enter_context(results(raw=running.raw, progress=running.progress))
+        observers = [stack.enter_context(_report_so_far()), *watching.observers()]
+        RUNNERS[running.runner](Job(flow._program, arguments, checkpoints, observers, watching.detail, write))
 
 
 def _set(flow: AnyFlow, given: Sequence[str]) -> AnyFlow:
@@ -116,21 +143,23 @@ def _set(flow: AnyFlow, given: Sequence[str]) -> AnyFlow:
 
 
 def _run_sync(job: Job) -> None:
-    program, arguments, checkpoints, observers, write = job
+    program, arguments, checkpoints, observers, detail, write = job
     if not job.streams:
-        job.write_value(runner.observed(program, arguments, observers, None, checkpoints)[0])
+        job.write_value(runner.observed(program, arguments, observers, None, checkpoints, detail)[0])
         return
-    with Items(runner.iterate(program, arguments, checkpoints=checkpoints, observers=observers)) as items:
+    items_of = runner.iterate(program, arguments, None, checkpoints, observers, detail)
+    with Items(items_of) as items:
         for item in items:
             write(item)
 
 
 async def _run_async(job: Job) -> None:
-    program, arguments, checkpoints, observers, write = job
+    program, arguments, checkpoints, observers, detail, write = job
     if not job.streams:
-        job.write_value((await aio.observed(program, arguments, observers, None, checkpoints))[0])
+        job.write_value((await aio.observed(program, arguments, observers, None, checkpoints, detail))[0])
         return
-    async with AsyncItems(aio.iterate(program, arguments, checkpoints=checkpoints, observers=observers)) as items:
+    items_of = aio.iterate(program, arguments, None, checkpoints, observers, detail)
+    async with AsyncItems(items_of) as items:
         async for item in items:
             write(item)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Coroutine, Iterable
+from collections.abc import Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from headrace.dsl.autowire import WiredPipeline
     from headrace.dsl.stream import Stream
     from headrace.engine.report import Report
+    from headrace.engine.stopwatch import Detail
     from headrace.graph.dag import Program
+    from headrace.observe.watching import Watching
 
 __all__ = ["AsyncRunner", "Run", "SyncRunner"]
 
@@ -53,11 +55,15 @@ class SyncRunner:
     Args:
         observers: What hears of each event, from `RunStarted` to `RunEnded`: functions that take an event, and objects
             like `headrace.observe.LoggingObserver()`. One that raises is logged and not called again; the run goes on.
+        progress: Whether to show on standard error how the run gets on: as a table on a terminal or in a notebook, as a
+            line every few seconds elsewhere. Needs `pip install 'headrace[progress]'`.
+        report: A file to which a page about the run is written, as HTML, also if it fails or is interrupted. Needs
+            `pip install 'headrace[pictures]'`.
         checkpoint: A file, as a path or a `Checkpoint`, in which the results of steps with `checkpoint=True` are kept.
             What is in it already is read back, and not called again: that is how a run is resumed.
         clock: What time-outs are measured with; by default real time. For tests: `headrace.testing.ScriptedClock`.
 
-    Raises: OptionError: `clock` is no clock, or an observer none.
+    Raises: OptionError: an option is not what it must be, or what it needs is not installed.
 
     >>> from headrace import SyncRunner, step
     >>> events = []
@@ -68,10 +74,17 @@ class SyncRunner:
     """
 
     def __init__(
-        self, *, observers: Iterable[Observer] = (), checkpoint: Where = None, clock: Clock | None = None
+        self,
+        *,
+        observers: Iterable[Observer] = (),
+        progress: bool = False,
+        report: str | PathLike[str] | None = None,
+        checkpoint: Where = None,
+        clock: Clock | None = None,
     ) -> None:
         self.observers: tuple[Observer, ...] = _heard(observers, "SyncRunner")
         self.checkpoint: Checkpoint | None = as_checkpoint(checkpoint)
+        self.watching: Watching | None = _watching(progress, report, "SyncRunner")
         self.clock: Clock | None = _checked(clock, "SyncRunner")
 
     @overload
@@ -89,7 +102,8 @@ class SyncRunner:
 
         program, arguments = pipeline._program, pipeline._bind(args, kwargs)
         with opened(self.checkpoint, program) as checkpoints:
-            result, report = observed(program, arguments, self.observers, self.clock, checkpoints)
+            observers, detail = _all_observers(self.observers, self.watching)
+            result, report = observed(program, arguments, observers, self.clock, checkpoints, detail)
         return Run(result, report)
 
 
@@ -106,10 +120,17 @@ class AsyncRunner:
     """
 
     def __init__(
-        self, *, observers: Iterable[Observer] = (), checkpoint: Where = None, clock: Clock | None = None
+        self,
+        *,
+        observers: Iterable[Observer] = (),
+        progress: bool = False,
+        report: str | PathLike[str] | None = None,
+        checkpoint: Where = None,
+        clock: Clock | None = None,
     ) -> None:
         self.observers: tuple[Observer, ...] = _heard(observers, "AsyncRunner")
         self.checkpoint: Checkpoint | None = as_checkpoint(checkpoint)
+        self.watching: Watching | None = _watching(progress, report, "AsyncRunner")
         self.clock: Clock | None = _checked(clock, "AsyncRunner")
 
     @overload
@@ -131,8 +152,26 @@ class AsyncRunner:
         from headrace.drivers.aio import observed
 
         with opened(self.checkpoint, program) as checkpoints:
-            result, report = await observed(program, arguments, self.observers, self.clock, checkpoints)
+            observers, detail = _all_observers(self.observers, self.watching)
+            result, report = await observed(program, arguments, observers, self.clock, checkpoints, detail)
         return Run(result, report)
+
+
+def _watching(progress: bool, report: object, runner: str) -> Watching | None:
+    if progress is False and report is None:
+        return None
+    from headrace.observe.watching import Watching
+
+    return Watching.of(progress, report, f"{runner} ({called_at()})")
+
+
+def _all_observers(observers: Sequence[Observer], watching: Watching | None) -> tuple[list[Observer], Detail]:
+    """The observers of one run, and how much of it they look at."""
+    from headrace.engine.stopwatch import Detail
+
+    if watching is None:
+        return list(observers), Detail.SECONDS
+    return [*observers, *watching.observers()], watching.detail
 
 
 def _checked(clock: Clock | None, runner: str) -> Clock | None:

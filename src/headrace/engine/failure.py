@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import json
 
 from headrace.graph.values import shown
 
-__all__ = ["Failure"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from traceback import TracebackException
+
+__all__ = ["Failure", "traceback_of"]
+
+OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -60,3 +67,35 @@ def _plain(item: object) -> object:
         return json.decode(json.encode(item))
     except (TypeError, ValueError):
         return shown(item)
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback as Python shows it, without the frames of headrace; with them, if there are no others.
+
+    >>> try:
+    ...     int("two")
+    ... except ValueError as error:
+    ...     print(traceback_of(error).splitlines()[-1])
+    ValueError: invalid literal for int() with base 10: 'two'
+    """
+    from traceback import StackSummary, TracebackException
+
+    shown_error = TracebackException.from_exception(error, compact=True)
+    for one in _chain(shown_error):
+        frames = [frame for frame in one.stack if not _is_own(frame.filename)]
+        one.stack = StackSummary.from_list(frames or list(one.stack))
+    return "".join(shown_error.format())
+
+
+def _is_own(filename: str) -> bool:
+    return filename == "<headrace loop>" or (filename.startswith(OWN) and not filename.startswith(f"{OWN}testing"))
+
+
+def _chain(error: TracebackException) -> Iterator[TracebackException]:
+    """The error and all that led to it."""
+    stack: list[TracebackException | None] = [error]
+    while stack:
+        one = stack.pop()
+        if one is not None:
+            yield one
+            stack += [one.__cause__, one.__context__, *(one.exceptions or ())]

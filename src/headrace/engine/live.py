@@ -28,7 +28,7 @@ class Look:
     def __init__(self, dag: Dag, lines: Lines) -> None:
         self.dag = dag
         self.lines = lines
-        self.links = links(lines)
+        self.links: list[Link] = links(lines)
         self.by_source: dict[str, list[Link]] = {node.id: [] for node in dag.nodes}
         self.by_target: dict[str, list[Link]] = {node.id: [] for node in dag.nodes}
         for link in self.links:
@@ -88,8 +88,8 @@ class Look:
         return int(state == "running") if most is None else min(most, node.max_in_flight)
 
     def _total(self, node: Node) -> int | None:
-        """How many items the node will give, if what it reads says so."""
-        if self.totals.get(node.id) is None:
+        """How many items the node will give, if what it reads says so, less those that have failed so far."""
+        if node.kind != "iterate" or self.totals.get(node.id) is None:
             self.totals[node.id] = self._known(node)
         return self.totals[node.id]
 
@@ -100,11 +100,10 @@ class Look:
             return self._length(node)
         above = [self.totals.get(edge.source) for edge in node.stream_edges]
         known = [total for total in above if total is not None]
-        if len(known) < len(above) or not known or node.on_error == "skip":
+        if len(known) < len(above) or not known or node.kind not in ("map", "enumerate", "zip", "merge"):
             return None
-        if node.kind == "merge":
-            return sum(known)
-        return min(known) if node.kind in ("map", "enumerate", "zip") and node.on_error == "raise" else None
+        policy = self.lines.policies.get(node.id)
+        return (sum(known) if node.kind == "merge" else min(known)) - (policy.failed if policy else 0)
 
     def _length(self, node: Node) -> int | None:
         [entry] = node.inputs

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from headrace.engine.failure import Failure
+from headrace.engine.failure import Failure, traceback_of
 from headrace.engine.log import log
 from headrace.engine.observers import Observers, Outcome
 from headrace.errors import CheckpointError
@@ -121,9 +121,7 @@ class Policy:
 
     def _first(self, error: Exception, counter: int | None) -> None:
         """The first failure of its kind: keep its traceback for the report, and tell of one that nobody reads."""
-        import traceback
-
-        self.kinds[type(error)] = "".join(traceback.format_exception(error)) if self.keep else ""
+        self.kinds[type(error)] = traceback_of(error) if self.keep else ""
         if not self.skips:
             return
         what = "ends here" if counter is None else f"skips item {self.number_of(counter)}"

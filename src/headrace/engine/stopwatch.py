@@ -167,8 +167,8 @@ class Slowest(Stopwatch):
     def __init__(self, now: Callable[[], float]) -> None:
         super().__init__(now)
         self.found: list[tuple[float, int, str]] = []
-        self.least = 0.0  # seconds: what takes longer is kept
-        self.number = 0
+        self.least: float = 0.0  # seconds: what takes longer is kept
+        self.number: int = 0
 
     def of_item(self, function: Callable[[Any], Any], node: Node) -> Callable[[Any], Any]:
         """The function that a per-item node calls, timed, and looked at call by call."""

@@ -47,7 +47,7 @@ DARK = {
     "bad": "#ff8a80",
 }
 DEEPEST = 20  # levels that are drawn one below the other; a longer graph is set in columns
-LONGEST = 38  # characters of a line in a box; the whole of it is in the tooltip
+LONGEST = 46  # characters of a line in a box; the whole of it is in the tooltip
 LINE, NAME, PADDING = 15, 18, 9  # heights, in pixels
 LETTER, BOLD = 6.4, 7.6  # widths, in pixels
 CORNER, ARROW = 7.0, 7.0

@@ -13,6 +13,8 @@ from headrace import AsyncRunner, Stream, SyncRunner
 from headrace.dsl.flow import Flow
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from headrace.drivers.clock import Clock
     from headrace.dsl.runner import Where
     from headrace.engine.events import Observer
@@ -30,6 +32,8 @@ class RunnerOptions(TypedDict, total=False):
     """What `SyncRunner` and `AsyncRunner` take."""
 
     observers: Iterable[Observer]
+    progress: bool
+    report: str | PathLike[str] | None
     checkpoint: Where
     clock: Clock | None
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ class Watcher:
 
     live: Live
     report: Any
-    threads = ThreadPoolExecutor(1)
+    threads: ThreadPoolExecutor = ThreadPoolExecutor(1)
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RunStarted):
@@ -52,7 +53,7 @@ def counts(snapshot: Snapshot) -> list[tuple[str, int, int]]:
     return [(node.id.partition("/")[2], node.items_in, node.items_out) for node in snapshot.nodes]
 
 
-every_runner = pytest.mark.parametrize("runner", RUNNERS, ids=[runner.name for runner in RUNNERS])
+every_runner: pytest.MarkDecorator = pytest.mark.parametrize("runner", RUNNERS, ids=[runner.name for runner in RUNNERS])
 
 
 @every_runner
@@ -308,3 +309,62 @@ def test_15_2_counts_never_go_back(runner: Runner, watcher: Watcher) -> None:
         for before, after in zip(one.nodes, other.nodes, strict=True):
             assert before.items_in <= after.items_in + 3  # what an express has in hand, three at most, is uncertain
             assert before.items_out <= after.items_out + 3
+
+
+@every_runner
+def test_15_3_progress_goes_to_standard_error_and_changes_nothing(
+    runner: Runner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @pipeline
+    def shouted(texts: list[str]) -> Any:
+        return stream(texts).map(str.upper)
+
+    assert runner.execute({"progress": True}, shouted, ["a", "b"]) == runner(shouted, ["a", "b"])
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert error.startswith("headrace: shouted: done after ")
+    assert not [thread for thread in threading.enumerate() if "sampler" in thread.name]
+
+
+@every_runner
+@pytest.mark.parametrize("failure", [None, ValueError("two"), KeyboardInterrupt()])
+def test_15_4_a_page_is_written_however_the_run_ends(
+    runner: Runner, tmp_path: Path, failure: BaseException | None
+) -> None:
+    file = tmp_path / "run.html"
+
+    def number(text: str) -> int:
+        if text == "2" and failure is not None:
+            raise failure
+        return int(text)
+
+    @pipeline
+    def numbers(texts: list[str]) -> Any:
+        return stream(texts).map(step("number", fn=number, max_in_flight=2))
+
+    with pytest.raises(type(failure)) if failure is not None else nullcontext():
+        runner.execute({"report": file}, numbers, ["1", "2", "3"])
+    text = file.read_text(encoding="utf-8")
+    status = {type(None): "done", ValueError: "ended with ValueError", KeyboardInterrupt: "interrupted"}
+    assert f">{status[type(failure)]}</span>" in text
+    assert "numbers/number" in text
+    assert not [thread for thread in threading.enumerate() if "sampler" in thread.name]
+
+
+@every_runner
+def test_15_4_a_page_that_cannot_be_written_is_logged_and_the_run_goes_on(
+    runner: Runner, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+
+    def remove(text: str) -> str:
+        folder.rmdir()
+        return text
+
+    @pipeline
+    def removing(texts: list[str]) -> Any:
+        return stream(texts).map(remove)
+
+    assert runner.execute({"report": folder / "run.html"}, removing, ["a"]) == ["a"]
+    assert "is told nothing more" in caplog.text
