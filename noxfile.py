@@ -84,7 +84,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation site in site/; a warning is an error."""
-    session.install(".[pictures,testing]", *group("docs"))
+    session.install(".[otel,pictures,testing]", *group("docs"))
     session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--fresh-env", "-q", "docs", "site")
 
 

@@ -13,6 +13,8 @@ PUBLIC = [
     "AsyncRunner",
     "Blocked",
     "BuildError",
+    "CallEnded",
+    "CallStarted",
     "Checkpoint",
     "CheckpointError",
     "CheckpointStore",

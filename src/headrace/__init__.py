@@ -10,6 +10,8 @@ from headrace.dsl.step import Step, step
 from headrace.dsl.stream import Stream, merge, stream, zip_streams
 from headrace.engine.events import (
     Blocked,
+    CallEnded,
+    CallStarted,
     DeadlockFound,
     Event,
     ItemFailed,
@@ -52,6 +54,8 @@ __all__ = [
     "AsyncRunner",
     "Blocked",
     "BuildError",
+    "CallEnded",
+    "CallStarted",
     "Checkpoint",
     "CheckpointError",
     "CheckpointStore",

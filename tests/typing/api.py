@@ -21,6 +21,8 @@ from headrace import (
     AsyncItems,
     AsyncRunner,
     Blocked,
+    CallEnded,
+    CallStarted,
     Checkpoint,
     CheckpointStore,
     Dag,
@@ -56,6 +58,7 @@ from headrace import (
 )
 from headrace.dsl.stream import Results
 from headrace.observe import LoggingObserver
+from headrace.observe.otel import OpenTelemetryObserver
 
 
 class Client: ...
@@ -614,6 +617,10 @@ def hears(event: Event) -> None:
             assert_type((event.attempt, event.seconds), tuple[int, float])
         case Blocked() | Unblocked():
             assert_type((event.node, event.source), tuple[Node | None, Node])
+        case CallStarted():
+            assert_type((event.node, event.call), tuple[Node, int])
+        case CallEnded():
+            assert_type((event.seconds, event.exception), tuple[float, BaseException | None])
         case DeadlockFound():
             assert_type(event.error, DeadlockError)
         case _:
@@ -629,6 +636,7 @@ class HearsFailures:
 observer: Observer = HearsFailures()
 logging_observers = [LoggingObserver(), LoggingObserver(getLogger("app"), level=10)]
 SyncRunner(observers=logging_observers)
+SyncRunner(observers=[OpenTelemetryObserver(), OpenTelemetryObserver(None, None, calls=True)])
 events: list[Event] = []
 runner = SyncRunner(observers=[hears, print, events.append, observer, LoggingObserver()], checkpoint="crawl.db")
 assert_type(runner.execute(crawl, 1, Client()), Run[str])

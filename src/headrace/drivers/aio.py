@@ -22,6 +22,7 @@ from headrace.drivers.clock import Clock, RealClock
 from headrace.drivers.pulled import Mailbox
 from headrace.drivers.runner import Told
 from headrace.drivers.sync import Hub, Mail, nothing
+from headrace.engine.around import resumed_in_task
 from headrace.engine.log import log
 from headrace.engine.observers import Observers
 from headrace.engine.outcome import Failed, Stopped, Value, capture
@@ -55,7 +56,7 @@ async def run(
         inside.leave()
 
 
-async def iterate(
+def iterate(
     program: Program,
     arguments: Mapping[str, Any],
     clock: Clock | None = None,
@@ -64,12 +65,30 @@ async def iterate(
     detail: Detail = Detail.SECONDS,
 ) -> AsyncIterator[Any]:
     """The items of one run, as they are asked for. It is counted if there are observers to hear of it."""
-    detail = detail if observers else Detail.NOTHING
-    inside = Inside(program, arguments, clock, checkpoints, detail, Observers(observers))
-    execution = inside.execution
-    told = Told(execution) if observers else None
+    if not observers:
+        return _items(lambda: Inside(program, arguments, clock, checkpoints), native=True)
+    heard = Observers(observers)
+    return _told_of(lambda: Inside(program, arguments, clock, checkpoints, detail, heard))
+
+
+async def _told_of(begin: Callable[[], Inside]) -> AsyncIterator[Any]:
+    inside = begin()
+    told = Told(inside.execution)
+    items = resumed_in_task(told.around, _items(lambda: inside, native=False))  # an async stage counts nothing
     try:
-        stage = await inside.do(execution.native_stage) if told is None else None  # which counts nothing
+        async for item in items:
+            yield item
+    finally:
+        await items.aclose()
+        told.ended()
+
+
+async def _items(begin: Callable[[], Inside], *, native: bool) -> AsyncIterator[Any]:
+    """The items; with `native`, an async stage is read in the caller's own task, where it can be."""
+    inside = begin()
+    execution = inside.execution
+    try:
+        stage = await inside.do(execution.native_stage) if native else None
         if stage is None:
             items = execution.items()
             try:
@@ -92,8 +111,6 @@ async def iterate(
             await inside.do(execution.close)
     finally:
         inside.leave()
-        if told is not None:
-            told.ended()
 
 
 async def observed(
@@ -108,7 +125,8 @@ async def observed(
     inside = Inside(program, arguments, clock, checkpoints, detail, Observers(observers))
     told = Told(inside.execution)
     try:
-        result = await inside.do(inside.execution.result)
+        with told.around:
+            result = await inside.do(inside.execution.result)
     finally:
         inside.leave()
         report = told.ended()

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.drivers.clock import Clock
 from headrace.drivers.sync import Hub
+from headrace.engine.around import resumed
 from headrace.engine.counts import report
 from headrace.engine.events import Observer, RunEnded, RunStarted
 from headrace.engine.live import Look
 from headrace.engine.observers import Observers
 from headrace.engine.report import Report
 from headrace.engine.run import Execution
+from headrace.engine.scope import Scope
 from headrace.engine.snapshot import Live
 from headrace.engine.stopwatch import Detail
 from headrace.graph.dag import Program
@@ -62,7 +64,7 @@ def iterate(
 def _told_of(execution: Execution) -> Iterator[Any]:
     told = Told(execution)
     try:
-        yield from execution.items()
+        yield from resumed(told.around, execution.items)
     finally:
         told.ended()
 
@@ -86,7 +88,8 @@ def observed(
     execution = _new_run(program, arguments, clock, checkpoints, detail, Observers(observers))
     told = Told(execution)
     try:
-        result = execution.result()
+        with told.around:
+            result = execution.result()
     finally:
         counts = told.ended()
     return result, counts
@@ -145,7 +148,8 @@ class Told:
         self.observers: Observers = execution.observers
         self.begun: float = execution.driver.clock.now()
         self.live: Live = Live(Look(execution.dag, execution.lines).nodes, time.monotonic)
-        self.observers.tell(RunStarted(run=self.observers.run, dag=execution.dag, live=self.live))
+        started = RunStarted(run=self.observers.run, dag=execution.dag, live=self.live)
+        self.around: Scope = Scope(self.observers.begun(started))
 
     def ended(self) -> Report:
         """The run is over; gives its counts."""

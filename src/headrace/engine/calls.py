@@ -13,6 +13,7 @@ from functools import partial
 from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
+from headrace.engine.around import Around, around
 from headrace.engine.arrivals import batches_in_time, merged
 from headrace.engine.blame import Blame
 from headrace.engine.ending import ending, ending_in_task
@@ -70,13 +71,14 @@ class Calls:
         self.observers = observers
         self.driver = driver
         self.checkpoints = checkpoints
+        self.watching: dict[str, Stopwatch | Around | None] = {}
         self.watched = False  # whether somebody may look at the counts while they change
         self.tallies: dict[str, tuple[int, int]] = {}  # items into and out of steps in loops that are over
         self.counting: dict[str, Callable[[], tuple[int, int]]] = {}  # the same, in those that are not
 
     def value(self, node: Node, streams: Streams) -> Any:
         """What a value node gives."""
-        watch = self._watch(node)
+        watch = self.watch(node)
         if watch is not None:
             streams = {name: watch.not_its_own(items) for name, items in streams.items()}
         positional, keywords = self._arguments(node, streams)
@@ -100,6 +102,15 @@ class Calls:
         """What the factory of a resource makes."""
         positional, keywords = self._arguments(node, {})
         return self.program.functions[node.id](*positional, **keywords)
+
+    def watch(self, node: Node) -> Stopwatch | Around | None:
+        """What the code of a node, which may be called from now on, is watched through, if it is."""
+        if node.kind not in TIMED:
+            return None
+        if node.id not in self.watching:
+            self.observers.step_started(node)
+            self.watching[node.id] = around(node, self.watches.get(node.id), self.observers, self.driver.clock.now)
+        return self.watching[node.id]
 
     def recipe(self, node: Node) -> Recipe:
         """How a resource is made that is entered for each call."""
@@ -146,11 +157,12 @@ class Calls:
 
     def _made(self, node: Node, streams: Streams) -> Iterator[Any]:
         """The iterator that the node's function gives."""
-        watch = self._watch(node)
+        watch = self.watch(node)
         if watch is not None:
             streams = {name: watch.not_its_own(items) for name, items in streams.items()}
         positional, keywords = self._arguments(node, streams)
-        made = self._function(node)(*positional, **keywords)
+        function = self._function(node) if watch is None else watch.opening(self._function(node))
+        made = function(*positional, **keywords)
         if isinstance(made, GeneratorType):
             self.blame.opened(node, made)
         else:
@@ -204,7 +216,7 @@ class Calls:
 
     async def value_in_task(self, node: Node, streams: AsyncStreams) -> Any:
         """What a value node gives whose stage runs in a task."""
-        watch = self._watch(node)
+        watch = self.watch(node)
         positional, keywords = self._arguments(node, streams)
         if node.kind == "collect":
             return self.collector(node)([item async for item in positional[0]])
@@ -225,9 +237,10 @@ class Calls:
         return self._made_in_task(node, streams)
 
     def _made_in_task(self, node: Node, streams: AsyncStreams) -> AsyncIterator[Any]:
-        watch = self._watch(node)
+        watch = self.watch(node)
         positional, keywords = self._arguments(node, streams)
-        made = self._function(node)(*positional, **keywords)
+        function = self._function(node) if watch is None else watch.opening(self._function(node))
+        made = function(*positional, **keywords)
         if isinstance(made, AsyncGeneratorType):
             self.blame.opened(node, made)
         else:
@@ -249,7 +262,7 @@ class Calls:
 
     def plain_of_item(self, node: Node) -> Callable[[Any], Any]:
         """The step's function as a function of one item, which is called whatever is kept."""
-        watch = self._watch(node)
+        watch = self.watch(node)
         function = self._of_item(node)
         return self._limited(node, function if watch is None else watch.of_item(function, node))
 
@@ -299,7 +312,7 @@ class Calls:
         """The function of a value node that reads no stream, with all of its arguments."""
         function = self._function(node)
         positional, keywords = self._arguments(node, {})
-        watch = self._watch(node)
+        watch = self.watch(node)
         called = lambda _: function(*positional, **keywords)  # noqa: E731
         return self._limited(node, called if watch is None else watch.of_item(called, node))
 
@@ -322,12 +335,6 @@ class Calls:
             checkpoints = self.checkpoints.inner({id for id, entry in pairs if self._is_resource(entry)})
         run = self.driver.inner
         return lambda *values: run(program, dict(zip(parameters, values, strict=True)), in_task, checkpoints)
-
-    def _watch(self, node: Node) -> Stopwatch | None:
-        """What takes the time of a node whose code is about to be called, if it is taken."""
-        if node.kind in TIMED:
-            self.observers.step_started(node)
-        return self.watches.get(node.id)
 
     def _function(self, node: Node) -> Callable[..., Any]:
         """The step's function; or one that also ends its calls in time, and enters resources for each."""

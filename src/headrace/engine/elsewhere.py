@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from headrace.engine.around import telling
 from headrace.engine.channel import Channel
 from headrace.engine.held import Held, script_of
 from headrace.engine.outcome import Ended, Failed, GivenUp, Outcome, Value
@@ -57,7 +58,9 @@ class Elsewhere:
         return Port(channel, partial(self._resume, nodes, channel, puller), driver, in_fiber=late, works=puller)
 
     def _pool(self, node: Node) -> Pool:
-        pool = self.pools[node.id] = self.lines.driver.pool(node)
+        driver = self.lines.driver
+        pool = self.pools[node.id] = driver.pool(node)
+        pool = telling(pool, node, self.lines.calls.observers, driver.clock.now)
         if node.limit is not None:
             pool = self.lines.limits.pool(node, pool)
         if node.id in self.lines.retries:

@@ -18,6 +18,8 @@ __all__ = [
     "ALWAYS",
     "EVENTS",
     "Blocked",
+    "CallEnded",
+    "CallStarted",
     "DeadlockFound",
     "Event",
     "ItemFailed",
@@ -212,6 +214,63 @@ class Unblocked(msgspec.Struct, frozen=True, kw_only=True):
     source: Node
 
 
+class CallStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """A function of yours is called for an item, or once: in the thread or task of that call, right before it.
+
+    `call` numbers the calls of the step in the order in which they begin, from 1; one that is made again is one more.
+    Of a step in worker processes it is told, in the run's own thread, when the item is given to the workers. Told only
+    to observers that ask for it, in `hears`.
+
+    >>> from headrace import CallStarted, SyncRunner, step
+    >>> class Calls:
+    ...     hears = (CallStarted,)
+    ...
+    ...     def __call__(self, event):
+    ...         print(event.node.name, event.call, event.item)
+    >>> @step
+    ... def words(text: str):
+    ...     yield from text.split()
+    >>> SyncRunner(observers=[Calls()]).execute(words | len, "to be").result
+    len 1 to
+    len 2 be
+    [2, 2]
+    """
+
+    run: int
+    node: Node
+    call: int
+    item: Any
+
+
+class CallEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """That call has ended, after so many `seconds`, well or with an exception. Told where `CallStarted` was.
+
+    >>> from headrace import CallEnded, SyncRunner, step
+    >>> class Slowest:
+    ...     hears = (CallEnded,)
+    ...     seconds, item = -1.0, None
+    ...
+    ...     def __call__(self, event):
+    ...         if event.seconds > self.seconds:
+    ...             self.seconds, self.item = event.seconds, event.item
+    >>> @step
+    ... def words(text: str):
+    ...     yield from text.split()
+    >>> slowest = Slowest()
+    >>> SyncRunner(observers=[slowest]).execute(words | len, "to be").result
+    [2, 2]
+    >>> slowest.item in ("to", "be")
+    True
+    """
+
+    run: int
+    node: Node
+    call: int
+    item: Any
+    seconds: float
+    exception: BaseException | None
+
+
 class DeadlockFound(msgspec.Struct, frozen=True, kw_only=True):
     """Every stage waits for another: the run fails with `error`, which says who waits for what.
 
@@ -235,9 +294,21 @@ class DeadlockFound(msgspec.Struct, frozen=True, kw_only=True):
     error: DeadlockError
 
 
-Event = RunStarted | RunEnded | StepStarted | StepEnded | ItemFailed | ItemRetried | Blocked | Unblocked | DeadlockFound
+Event = (
+    RunStarted
+    | RunEnded
+    | StepStarted
+    | StepEnded
+    | ItemFailed
+    | ItemRetried
+    | Blocked
+    | Unblocked
+    | CallStarted
+    | CallEnded
+    | DeadlockFound
+)
 EVENTS: frozenset[type] = frozenset(get_args(Event))
-ALWAYS: frozenset[type] = EVENTS - {Blocked, Unblocked}  # what is told to observers that do not say what they hear
+ALWAYS: frozenset[type] = EVENTS - {Blocked, Unblocked, CallStarted, CallEnded}  # what those hear that do not say what
 
 
 class Observer(Protocol):
@@ -246,8 +317,12 @@ class Observer(Protocol):
     It is told of one event at a time, by the thread in which that happens, and should be quick: the run waits for it.
     One that raises an `Exception` is logged and told nothing more; the run goes on.
 
-    An attribute `hears`, a tuple of event classes, says what it is told; without one, it is told all but `Blocked` and
-    `Unblocked`. What nobody hears costs nothing.
+    An attribute `hears`, a tuple of event classes, says what it is told; without one, it is told all but what may come
+    with every item: `Blocked`, `Unblocked`, `CallStarted` and `CallEnded`. What nobody hears costs nothing.
+
+    One that has a method `around` is asked for it when it has been told of a `RunStarted`, `StepStarted` or
+    `CallStarted`: a function that makes a context manager, in which that run, the code of that step, or that call then
+    is. docs/observers.md has an example.
 
     >>> from headrace import Event, ItemFailed, SyncRunner, step
     >>> class Failures:

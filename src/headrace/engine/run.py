@@ -14,7 +14,7 @@ from headrace.engine.blame import Blame
 from headrace.engine.counts import node_report
 from headrace.engine.deadlock import deadlock
 from headrace.engine.lines import Lines
-from headrace.engine.observers import Observers
+from headrace.engine.observers import NOBODY, Observers
 from headrace.engine.outcome import Failures, Stopped, travelling
 from headrace.engine.ports import Driver
 from headrace.engine.resources import Resources
@@ -45,7 +45,7 @@ class Execution:
         observers: Observers | None = None,
     ) -> None:
         self.dag: Dag = program.dag
-        self.observers: Observers = observers or Observers()
+        self.observers: Observers = observers or NOBODY
         self.nodes: dict[str, Node] = {node.id: node for node in self.dag.nodes}
         self.values: dict[str, Any] = dict(arguments)
         self.driver = driver

@@ -91,6 +91,10 @@ class Stopwatch:
 
         return timed
 
+    def opening(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function` that makes an iterator, as it is: what it takes is not timed."""
+        return function
+
     def flat_map(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function` of an item, timed until all that it gives has been read."""
         timed = self.call(function)

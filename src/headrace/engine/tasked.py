@@ -116,7 +116,7 @@ class Tasked:
 
     def _all_async(self, node: Node, streams: Mapping[str, Any]) -> dict[str, AsyncIterator[Any]]:
         """What the function of `node` reads, as async iterators."""
-        watch = self.lines.watches.get(node.id)
+        watch = self.lines.calls.watch(node)
         reading = {}
         for name, items in streams.items():
             each = items if hasattr(items, "__aiter__") else self._opened(_as_async(items))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -12,6 +15,8 @@ import pytest
 
 from headrace import (
     Blocked,
+    CallEnded,
+    CallStarted,
     DeadlockError,
     DeadlockFound,
     Event,
@@ -87,6 +92,33 @@ def of(kind: type, events: list[Any]) -> list[Any]:
     return [event for event in events if type(event) is kind]
 
 
+async def inverse_in_task(number: int) -> float:
+    await asyncio.sleep(0)
+    return 1 / (number - 3)
+
+
+def inverse(number: int) -> float:
+    return 1 / (number - 3)
+
+
+def spread(number: int) -> Iterator[float]:
+    yield number
+    yield 1 / (number - 3)
+
+
+CALLED: dict[str, Any] = {
+    "inline": step("called", fn=inverse),
+    "ahead": step("called", fn=inverse, max_in_flight=3),
+    "thread": step("called", fn=inverse, executor="thread"),
+    "threads": step("called", fn=inverse, executor="thread", max_in_flight=3),
+    "task": step("called", fn=inverse_in_task),
+    "tasks": step("called", fn=inverse_in_task, max_in_flight=3),
+    "processes": step("called", fn=inverse, executor="process", max_in_flight=2),
+    "flat_map": step("called", fn=spread),
+}
+each_call: pytest.MarkDecorator = pytest.mark.parametrize("called", CALLED.values(), ids=CALLED)
+
+
 def test_14_1_a_run_tells_of_its_begin_first_and_of_its_end_last(run_observed: Run) -> None:
     events: list[Any] = []
     run_observed([events.append], of_every_kind, 5)
@@ -118,6 +150,21 @@ def test_14_1_a_step_that_ends_has_the_counts_of_the_report(run_observed: Run) -
     run_observed([events.append], of_every_kind, 5)
     report = events[-1].report.counts()
     for event in of(StepEnded, events):
+        assert msgspec.structs.replace(event.report, seconds=0.0) == report.node(event.node.id)
+
+
+@each_call
+def test_14_1_a_step_that_is_left_early_has_the_counts_of_the_report(run_observed: Run, called: Any) -> None:
+    @step
+    def first_two(items: Iterator[float]) -> list[float]:
+        return list(islice(items, 2))
+
+    events: list[Any] = []
+    run_observed([events.append], numbers | called | first_two, 3)
+    report = events[-1].report.counts()
+    ended = of(StepEnded, events)
+    assert len(ended) == 3
+    for event in ended:
         assert msgspec.structs.replace(event.report, seconds=0.0) == report.node(event.node.id)
 
 
@@ -281,3 +328,160 @@ def test_14_5_a_deadlock_is_told_of(run_observed: Run) -> None:
         run_observed([events.append], stuck, 6)
     [found] = of(DeadlockFound, events)
     assert found.error is caught.value is events[-1].failure
+
+
+@each_call
+def test_14_6_calls_are_told_of_where_somebody_asks(run_observed: Run, called: Any) -> None:
+    calls = Hearing(CallStarted, CallEnded)
+    events: list[Any] = []
+    run_observed([calls, events.append], numbers | called, 3)
+    assert not [event for event in events if isinstance(event, (CallStarted, CallEnded))]
+    begun, ended = of(CallStarted, calls.events), of(CallEnded, calls.events)
+    assert [(event.call, event.item) for event in begun] == [(1, 0), (2, 1), (3, 2)]
+    assert sorted((event.call, event.item) for event in ended) == [(1, 0), (2, 1), (3, 2)]
+    for call in (1, 2, 3):
+        kinds = [type(event) for event in calls.events if event.call == call]
+        assert kinds == [CallStarted, CallEnded]
+    assert all(event.exception is None and event.seconds >= 0 for event in ended)
+    assert {event.node.name for event in calls.events} == {"called"}
+
+
+@each_call
+def test_14_6_a_call_that_fails_is_told_of_with_its_exception(run_observed: Run, called: Any) -> None:
+    calls = Hearing(CallStarted, CallEnded)
+    with pytest.raises(ZeroDivisionError):
+        run_observed([calls], numbers | called, 4)
+    failed = [event for event in of(CallEnded, calls.events) if event.exception is not None]
+    assert [(event.call, event.item, type(event.exception)) for event in failed] == [(4, 3, ZeroDivisionError)]
+
+
+def test_14_6_a_step_that_is_called_once_is_told_of_as_one_call(run_observed: Run) -> None:
+    calls = Hearing(CallStarted, CallEnded)
+    run_observed([calls], of_every_kind, 4)
+    once = [(type(event), event.call, event.item) for event in calls.events if event.node.name == "whole"]
+    assert once == [(CallStarted, 1, None), (CallEnded, 1, None)]
+
+
+PLACE: contextvars.ContextVar[str] = contextvars.ContextVar("place", default="outside")
+
+
+class Marked:
+    """What says in a context variable where code runs."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self.before: str = ""
+
+    def __enter__(self) -> None:
+        self.before = PLACE.get()
+        PLACE.set(self.place)
+
+    def __exit__(self, *failure: object) -> None:
+        assert PLACE.get() == self.place
+        PLACE.set(self.before)
+
+
+class Marks(Hearing):
+    """Marks the code of runs, steps and calls."""
+
+    def around(self, event: Any) -> Callable[[], Marked]:
+        name = "run" if isinstance(event, RunStarted) else event.node.name
+        return partial(Marked, f"{name} {event.call}" if isinstance(event, CallStarted) else name)
+
+
+def places_read(items: Iterator[Any]) -> Iterator[str]:
+    yield PLACE.get()
+    for _ in items:
+        yield PLACE.get()
+
+
+async def places_read_in_task(items: AsyncIterator[Any]) -> AsyncIterator[str]:
+    async for _ in items:
+        await asyncio.sleep(0)
+        yield PLACE.get()
+
+
+async def place_in_task(item: object) -> str:
+    await asyncio.sleep(0)
+    return PLACE.get()
+
+
+def place(item: object) -> str:
+    return PLACE.get()
+
+
+def places(item: object) -> Iterator[str]:
+    yield PLACE.get()
+    yield PLACE.get()
+
+
+def places_in_all(items: Iterator[Any]) -> list[str]:
+    return [PLACE.get() for _ in items]
+
+
+@pipeline
+def of_places(count: int) -> Any:
+    """What code of every kind sees, while the others take turns with it."""
+    given = numbers(count)
+    return (
+        given.map(step("map", fn=place)).collect(),
+        given.map(step("threads", fn=place, executor="thread", max_in_flight=2)).collect(),
+        given.map(step("task", fn=place_in_task)).collect(),
+        given.map(step("tasks", fn=place_in_task, max_in_flight=2)).collect(),
+        given.flat_map(step("flat", fn=places)).collect(),
+        step("read", fn=places_read, mode="all")(given).collect(),
+        step("thread", fn=places_read, mode="all", executor="thread")(given).collect(),
+        step("loop", fn=places_read_in_task, mode="all")(given).collect(),
+        step("once", fn=places_in_all, mode="all")(given),
+    )
+
+
+NAMES = ["map", "threads", "task", "tasks", "flat", "read", "thread", "loop", "once"]
+
+
+def test_14_7_the_code_of_a_step_is_within_what_is_around_that_step(run_observed: Run) -> None:
+    seen = run_observed([Marks(StepStarted)], of_places, 4)
+    assert [set(found) for found in seen] == [{name} for name in NAMES]
+    assert PLACE.get() == "outside"
+
+
+def test_14_7_a_call_is_within_what_is_around_that_call(run_observed: Run) -> None:
+    seen = run_observed([Marks(RunStarted, StepStarted, CallStarted)], of_places, 2)
+    for name, found in list(zip(NAMES, seen, strict=True))[:4]:
+        assert sorted(found) == [f"{name} 1", f"{name} 2"]
+    assert seen[4] == ["flat 1", "flat 1", "flat 2", "flat 2"]
+    assert set(seen[-1]) == {"once 1"}
+
+
+def test_14_7_all_of_a_run_is_within_what_is_around_the_run(run_observed: Run) -> None:
+    seen = run_observed([Marks(RunStarted)], of_places, 4)
+    assert {each for found in seen for each in found} == {"run"}
+    assert PLACE.get() == "outside"
+
+
+@pytest.mark.parametrize("fails", ["around", "enter", "leave"])
+def test_14_7_what_fails_around_code_is_logged_and_left_out(
+    run_observed: Run, fails: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken:
+        def __enter__(self) -> None:
+            if fails == "enter":
+                raise RuntimeError("an observer")
+
+        def __exit__(self, *failure: object) -> None:
+            if fails == "leave":
+                raise RuntimeError("an observer")
+
+    class Breaks(Hearing):
+        def around(self, event: Any) -> Any:
+            if fails == "around":
+                raise RuntimeError("an observer")
+            return Broken
+
+    breaks = Breaks(StepStarted, RunEnded)
+    with caplog.at_level(logging.ERROR, "headrace"):
+        assert run_observed([breaks], numbers | step("double", fn=lambda n: n * 2), 3) == [0, 2, 4]
+    assert "and is " in caplog.records[0].message
+    assert {str(record.exc_info[1]) for record in caplog.records if record.exc_info} == {"an observer"}
+    assert len(caplog.records) <= 2  # once for each step
+    assert not of(RunEnded, breaks.events)
