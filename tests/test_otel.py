@@ -331,6 +331,34 @@ def test_resources_are_in_the_span_of_the_run(runner: Runner) -> None:
     assert telemetry.names()[seen] == "run uses"
 
 
+def test_resources_of_runs_that_are_read_one_by_one_are_in_the_span_of_the_run() -> None:
+    telemetry = Telemetry()
+
+    @pipeline
+    def uses(count: int) -> Any:
+        return numbers(count).map(lambda number, span: span, resource(span_here))
+
+    [seen] = runner.iterate(uses.program, uses.bind(1), observers=[telemetry.observer])
+    assert telemetry.names()[seen] == "run uses"
+
+
+@each_runner
+def test_spans_of_calls_that_are_dropped_end_with_the_run(runner: Runner) -> None:
+    class Calls:
+        hears = (CallStarted,)
+        count = 0
+
+        def __call__(self, event: Event) -> None:
+            self.count += 1
+
+    telemetry, calls = Telemetry(calls=True), Calls()
+    inverse = step("inverse", fn=lambda n: 1 / n, executor="process", max_in_flight=4)
+    with pytest.raises(ZeroDivisionError):
+        runner.execute({"observers": [telemetry.observer, calls]}, numbers | inverse, 4)
+    spans = [span for span in telemetry.exported.get_finished_spans() if span.name.startswith("call")]
+    assert len(spans) == calls.count == 4
+
+
 @each_runner
 def test_failures_are_on_the_span_of_their_step(runner: Runner) -> None:
     telemetry = Telemetry()
@@ -438,3 +466,70 @@ def test_nothing_is_said_in_the_log(runner: Runner, caplog: pytest.LogCaptureFix
         for flow in PER_ITEM.values():
             observed(runner, Telemetry(calls=True), flow, 3)
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+# -- metrics -------------------------------------------------------------------------------------------------
+
+
+def counts(telemetry: Telemetry, name: str) -> dict[str, float]:
+    """The values of a metric, by step."""
+    return {point.attributes["headrace.step.id"]: point.value for point in telemetry.points()[f"headrace.{name}"]}
+
+
+@each_runner
+def test_items_are_counted_over_all_runs(runner: Runner) -> None:
+    telemetry = Telemetry()
+    again = Retry(on=ZeroDivisionError, attempts=2, wait_initial=0, wait_jitter=0)
+    inverse = step("inverse", fn=lambda n: 1 / n, on_error="skip", retry=again)
+    for count in (3, 4):
+        observed(runner, telemetry, numbers | inverse, count)
+    steps = {f"numbers_to_inverse/{name}": name for name in ("numbers", "inverse")}
+    found = {
+        name: {steps[step]: value for step, value in counts(telemetry, f"step.{name}").items()}
+        for name in ("items_in", "items_out", "failed", "skipped", "retried", "in_flight")
+    }
+    assert found == {
+        "items_in": {"numbers": 0, "inverse": 7},
+        "items_out": {"numbers": 7, "inverse": 5},
+        "failed": {"numbers": 0, "inverse": 2},
+        "skipped": {"numbers": 0, "inverse": 2},
+        "retried": {"numbers": 0, "inverse": 2},
+        "in_flight": {"numbers": 0, "inverse": 0},
+    }
+    assert all(seconds > 0 for seconds in counts(telemetry, "step.busy").values())
+
+
+@each_runner
+def test_what_is_collected_while_a_run_goes_on_is_what_it_has_counted_so_far(runner: Runner) -> None:
+    telemetry = Telemetry()
+    seen: list[dict[str, float]] = []
+
+    def looks(number: int) -> int:
+        if number == 2:
+            seen.extend(counts(telemetry, f"step.{name}") for name in ("items_in", "in_flight"))
+        return number
+
+    observed(runner, telemetry, step("given", fn=numbers, max_in_flight=3) | step("looks", fn=looks), 5)
+    taken, in_flight = seen
+    assert taken["given_to_looks/looks"] == 3
+    assert in_flight["given_to_looks/given"] == 2
+    assert counts(telemetry, "step.items_in")["given_to_looks/looks"] == 5
+
+
+@each_runner
+def test_runs_and_calls_are_measured(runner: Runner) -> None:
+    telemetry = Telemetry(calls=True)
+    observed(runner, telemetry, numbers | step("inverse", fn=lambda n: 1 / n, on_error="skip"), 3)
+    [run] = telemetry.points()["headrace.run.duration"]
+    assert (run.count, dict(run.attributes)) == (1, {"headrace.pipeline.name": "numbers_to_inverse"})
+    calls = {point.attributes.get("error.type"): point.count for point in telemetry.points()["headrace.call.duration"]}
+    assert calls == {None: 2, "ZeroDivisionError": 1}
+
+
+@each_runner
+def test_runs_that_fail_are_measured_by_their_failure(runner: Runner) -> None:
+    telemetry = Telemetry()
+    with pytest.raises(ZeroDivisionError):
+        observed(runner, telemetry, numbers | step("inverse", fn=lambda n: 1 / n), 3)
+    [run] = telemetry.points()["headrace.run.duration"]
+    assert run.attributes["error.type"] == "ZeroDivisionError"

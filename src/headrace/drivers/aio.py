@@ -12,7 +12,7 @@ import asyncio
 import contextvars
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +74,9 @@ def iterate(
 async def _told_of(begin: Callable[[], Inside]) -> AsyncIterator[Any]:
     inside = begin()
     told = Told(inside.execution)
-    items = resumed_in_task(told.around, _items(lambda: inside, native=False))  # an async stage counts nothing
+    items = _items(lambda: inside, native=False)  # an async stage counts nothing
+    if told.around.wanted:
+        items = resumed_in_task(told.around, items)
     try:
         async for item in items:
             yield item
@@ -83,7 +85,7 @@ async def _told_of(begin: Callable[[], Inside]) -> AsyncIterator[Any]:
         told.ended()
 
 
-async def _items(begin: Callable[[], Inside], *, native: bool) -> AsyncIterator[Any]:
+async def _items(begin: Callable[[], Inside], *, native: bool) -> AsyncGenerator[Any, None]:
     """The items; with `native`, an async stage is read in the caller's own task, where it can be."""
     inside = begin()
     execution = inside.execution

@@ -64,7 +64,7 @@ def iterate(
 def _told_of(execution: Execution) -> Iterator[Any]:
     told = Told(execution)
     try:
-        yield from resumed(told.around, execution.items)
+        yield from resumed(told.around, execution.items) if told.around.wanted else execution.items()
     finally:
         told.ended()
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from functools import partial
+from threading import Lock
+from typing import Any, TypeAlias
 
 try:
     from opentelemetry import context as contexts
@@ -27,12 +30,24 @@ from headrace.engine.events import (
     StepStarted,
 )
 from headrace.engine.report import NodeReport
+from headrace.engine.snapshot import NodeSnapshot
 from headrace.graph.dag import Node
 
 __all__ = ["OpenTelemetryObserver"]
 
 STEPS = (RunStarted, RunEnded, StepStarted, StepEnded, ItemFailed, ItemRetried)
-COUNTS = ("items_in", "items_out", "failed", "skipped", "retried")
+COUNTS = {
+    "items_in": "Items that steps took",
+    "items_out": "Items that steps gave",
+    "failed": "Failures of steps",
+    "skipped": "Items that steps left out because they failed",
+    "retried": "Calls that were made again",
+}
+BUSY = "How long the code of steps was busy"
+IN_FLIGHT = "Items that steps were asked for and that were not taken"
+OF_CALLS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
+OF_RUNS = (0.1, 0.5, 1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14400)
+Step: TypeAlias = tuple[str, str]  # the name of its pipeline, and its id
 
 
 class OpenTelemetryObserver:
@@ -178,25 +193,64 @@ def _arrived(carrier: dict[str, str]) -> InSpan:
 
 
 class Meters:
-    """What is counted and measured, by pipeline and step."""
+    """What is counted and measured, by pipeline and step. Runs are looked at when somebody collects."""
 
     def __init__(self, meter: metrics.Meter) -> None:
-        self.runs: metrics.Histogram = meter.create_histogram("headrace.run.duration", "s", "How long runs take")
-        self.calls: metrics.Histogram = meter.create_histogram(
-            "headrace.call.duration", "s", "How long calls of steps take"
+        self.runs: metrics.Histogram = meter.create_histogram(
+            "headrace.run.duration", "s", "How long runs take", explicit_bucket_boundaries_advisory=OF_RUNS
         )
+        self.calls: metrics.Histogram = meter.create_histogram(
+            "headrace.call.duration", "s", "How long calls take", explicit_bucket_boundaries_advisory=OF_CALLS
+        )
+        for name, text in COUNTS.items():
+            meter.create_observable_counter(f"headrace.step.{name}", [partial(self._counted, name)], "{item}", text)
+        meter.create_observable_counter("headrace.step.busy", [partial(self._counted, "seconds")], "s", BUSY)
+        meter.create_observable_up_down_counter("headrace.step.in_flight", [self._in_flight], "{item}", IN_FLIGHT)
+        self.lock: AbstractContextManager[object] = Lock()  # whoever collects does so in a thread of its own
+        self.going_on: dict[int, RunStarted] = {}
+        self.over: Counter[tuple[str, Step]] = Counter()  # by what is counted, and by step
 
     def begin(self, event: RunStarted) -> None:
         """A run begins."""
+        self.going_on[event.run] = event
 
     def end(self, event: RunEnded) -> None:
         """A run has ended."""
-        given = {"headrace.pipeline.name": event.dag.name, **_of_error(event.failure)}
-        self.runs.record(event.seconds, given)
+        self.runs.record(event.seconds, {"headrace.pipeline.name": event.dag.name, **_of_error(event.failure)})
+        with self.lock:
+            del self.going_on[event.run]
+            for node in event.report.nodes:
+                for name in (*COUNTS, "seconds"):
+                    self.over[name, (event.dag.name, node.id)] += getattr(node, name)
 
     def call(self, event: CallEnded) -> None:
         """A call has ended."""
         self.calls.record(event.seconds, {"headrace.step.id": event.node.id, **_of_error(event.exception)})
+
+    def _counted(self, name: str, options: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
+        """What was counted under that name in all runs, those that go on included."""
+        with self.lock:
+            counts = Counter({step: count for (counted, step), count in self.over.items() if counted == name})
+            for step, node in self._nodes():
+                counts[step] += getattr(node, name)
+        return map(_observation, counts.items())
+
+    def _in_flight(self, options: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
+        with self.lock:
+            counts = Counter({step: 0 for counted, step in self.over if counted == "items_out"})
+            for step, node in self._nodes():
+                counts[step] += node.in_flight
+        return map(_observation, counts.items())
+
+    def _nodes(self) -> Iterator[tuple[Step, NodeSnapshot]]:
+        for run in tuple(self.going_on.values()):
+            for node in run.live.snapshot().nodes:
+                yield (run.dag.name, node.id), node
+
+
+def _observation(counted: tuple[Step, float]) -> metrics.Observation:
+    (pipeline, step), count = counted
+    return metrics.Observation(count, {"headrace.pipeline.name": pipeline, "headrace.step.id": step})
 
 
 def _of_step(node: Node) -> dict[str, Any]:

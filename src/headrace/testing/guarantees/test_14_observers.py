@@ -77,6 +77,24 @@ def of_every_kind(count: int) -> tuple[int, int, list[str], list[int]]:
     return total(given.map(doubled).collect()), whole(odd), letters(count).map(str.upper).collect(), repeated.collect()
 
 
+@step
+def collected(items: Iterator[Any]) -> list[Any]:
+    return list(items)
+
+
+@step
+def last(items: list[Any]) -> Any:
+    return items[-1]
+
+
+def list_of(count: int) -> list[int]:
+    return [0] * count
+
+
+async def list_in_task(count: int) -> list[int]:
+    return [0] * count
+
+
 class Hearing:
     """An observer that hears some events, and keeps them."""
 
@@ -168,11 +186,29 @@ def test_14_1_a_step_that_is_left_early_has_the_counts_of_the_report(run_observe
         assert msgspec.structs.replace(event.report, seconds=0.0) == report.node(event.node.id)
 
 
-def test_14_1_a_step_ends_before_those_begin_that_need_its_value(run_observed: Run) -> None:
+@pytest.mark.parametrize(
+    "first",
+    [
+        numbers | collected,
+        letters | collected,
+        numbers | doubled | collected,
+        numbers | echoed | collected,
+        step("value", fn=list_of),
+        step("thread", fn=list_of, executor="thread"),
+        step("task", fn=list_in_task),
+    ],
+    ids=["source", "source in a task", "tasks", "thread", "value", "value in a thread", "value in a task"],
+)
+def test_14_1_a_step_ends_before_those_begin_that_need_its_value(run_observed: Run, first: Any) -> None:
+    @pipeline
+    def both(count: int) -> Any:
+        return last(first(count))
+
     events: list[Any] = []
-    run_observed([events.append], of_every_kind, 5)
+    run_observed([events.append], both, 5)
     said = [(type(event), event.node.name) for event in events if hasattr(event, "node")]
-    assert said.index((StepEnded, "doubled")) < said.index((StepStarted, "total"))
+    names = {name for _, name in said} - {"last"}
+    assert all(said.index((StepEnded, name)) < said.index((StepStarted, "last")) for name in names)
 
 
 def test_14_1_steps_of_a_run_that_fails_end_too(run_observed: Run) -> None:
