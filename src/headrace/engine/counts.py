@@ -42,7 +42,7 @@ def node_report(node: Node, values: Collection[str], lines: Lines) -> NodeReport
     out = [_edge_report(lines, (node.id, target, edge.parameter)) for target, edge in lines.consumers.get(node.id, ())]
     return NodeReport(
         id=node.id,
-        items_in=sum(edge.taken for edge in _edges_into(node, lines)),
+        items_in=sum(taken(lines, (edge.source, node.id, edge.parameter)) for edge in node.stream_edges),
         items_out=items_out(node, [edge.taken for edge in out], values, lines),
         skipped=policy.skipped if policy else 0,
         failed=policy.failed if policy else lines.blame.failed[node.id],
@@ -57,10 +57,6 @@ def _with_failures(report: NodeReport, lines: Lines) -> NodeReport:
     if policy is not None:
         report = replace(report, failures=policy.hand_over(), tracebacks=policy.tracebacks)
     return replace(report, slowest=watch.slowest) if isinstance(watch, Slowest) else report
-
-
-def _edges_into(node: Node, lines: Lines) -> list[EdgeReport]:
-    return [_edge_report(lines, (edge.source, node.id, edge.parameter)) for edge in node.stream_edges]
 
 
 def seconds(node: Node, lines: Lines) -> float:
