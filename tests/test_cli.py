@@ -312,6 +312,50 @@ def test_help_tells_the_types_and_fits_in_80_columns(capsys, monkeypatch):
     assert max(map(len, shown.splitlines())) <= 80
 
 
+WIRED = '''
+from dataclasses import dataclass, field
+from headrace import pipeline, step
+
+@dataclass
+class Params:
+    """What to look for.
+
+    Args:
+        text: Where the words come from.
+    """
+    text: str
+    names: list[str] = field(default_factory=lambda: ["to"])
+
+@dataclass
+class Bare:
+    text: str
+
+@step
+def found(text: str, names: list[str]) -> list[str]:
+    return [word for word in text.split() if word in names]
+
+@step
+def shouted(text: str) -> str:
+    return text.upper()
+
+find = pipeline("find", steps=[found], params=Params)
+shout = pipeline("shout", steps=[shouted], params=Bare)
+'''
+
+
+def test_help_of_steps_that_are_wired_by_name_is_that_of_their_params(capsys):
+    Path("wired.py").write_text(WIRED)
+    assert main(["run", "wired.py:find", "to be"]) == 0
+    assert capsys.readouterr().out == '["to"]\n'
+    assert main(["run", "wired.py:find", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "What to look for." in shown
+    assert "Where the words come from. [type: str] [required]" in shown
+    assert "lambda" not in shown
+    assert main(["run", "wired.py:shout", "--help"]) == 0
+    assert "Bare(" not in capsys.readouterr().out
+
+
 def test_list_names_what_can_be_run(capsys):
     assert main(["list", "words.py"]) == 0
     assert capsys.readouterr().out.splitlines()[:4] == [

@@ -12,6 +12,8 @@ import msgspec
 
 from headrace.cli.ending import Refusal
 from headrace.cli.target import AnyFlow
+from headrace.dsl.autowire import WiredPipeline
+from headrace.dsl.params import Fresh
 from headrace.dsl.pipeline import Pipeline
 from headrace.dsl.step import Step
 from headrace.graph.hints import describe, is_lazy, item_of, iterates
@@ -19,7 +21,17 @@ from headrace.graph.hints import describe, is_lazy, item_of, iterates
 if TYPE_CHECKING:
     from cyclopts import App, Group
 
-__all__ = ["Given", "Running", "convertible", "hints_of", "options_of", "parse", "parse_flags", "with_running_flags"]
+__all__ = [
+    "Given",
+    "Running",
+    "convertible",
+    "docstring_of",
+    "hints_of",
+    "options_of",
+    "parse",
+    "parse_flags",
+    "with_running_flags",
+]
 
 NO_HINT = inspect.Parameter.empty
 RUNNERS = Literal["sync", "async"]
@@ -62,6 +74,15 @@ def hints_of(flow: AnyFlow) -> dict[str, Any]:
     """The hints of a pipeline's parameters, by name."""
     callee = flow.callee if isinstance(flow, Step) else cast("Pipeline[Any, Any]", flow).callee
     return {name: parameter.hint for name, parameter in callee.parameters.items()}
+
+
+def docstring_of(flow: AnyFlow) -> str | None:
+    """What somebody wrote about a pipeline or a step; of one that is wired by name, about the class of its params."""
+    params = flow._params if isinstance(flow, WiredPipeline) else None
+    if not isinstance(params, type):
+        return vars(flow).get("__doc__")  # its own, not that of its class
+    text = vars(params).get("__doc__")
+    return None if text is None or text.startswith(f"{params.__name__}(") else text  # and not what Python has made up
 
 
 def options_of(flow: AnyFlow) -> list[str]:
@@ -141,7 +162,7 @@ def _stand_in(flow: AnyFlow, known: Mapping[str, Any]) -> Callable[..., None]:
 
     def call() -> None: ...
 
-    call.__name__, call.__doc__ = flow.name, vars(flow).get("__doc__")  # its own, not that of its class
+    call.__name__, call.__doc__ = flow.name, docstring_of(flow)
     own = [_typed(parameter, hints_of(flow)[parameter.name]) for parameter in flow._parameters.parameters.values()]
     _sign(call, own)
     texts = _texts(call)
@@ -183,7 +204,9 @@ def _described(parameter: inspect.Parameter, text: str) -> inspect.Parameter:
     hint = parameter.annotation
     is_choice = hint is bool or get_origin(hint) is Literal or (isinstance(hint, type) and issubclass(hint, enum.Enum))
     about = text if is_choice else f"{text} [type: {describe(hint)}]".strip()
-    return parameter.replace(annotation=Annotated[hint, Parameter(help=about or None, negative_iterable="")])
+    made_anew = isinstance(parameter.default, Fresh)  # there is nothing to be shown
+    shown = Parameter(help=about or None, negative_iterable="", show_default=not made_anew)
+    return parameter.replace(annotation=Annotated[hint, shown])
 
 
 def _with_known(parameters: Sequence[inspect.Parameter], known: Mapping[str, Any]) -> Iterator[inspect.Parameter]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from headrace.cli.ending import Refusal
-from headrace.cli.flags import hints_of
+from headrace.cli.flags import docstring_of, hints_of
 from headrace.cli.output import say, standard_output_alone
 from headrace.cli.target import AnyFlow, find, flows_in, load, refusing_what_is_wrong
 from headrace.dsl.step import Step
@@ -60,7 +60,7 @@ def _entry(name: str, flow: AnyFlow) -> Entry:
         + ("" if each.default is each.empty else f" = {shown(each.default)}")
         for each in flow._parameters.parameters.values()
     }
-    first, *_ = (vars(flow).get("__doc__") or "").strip().splitlines() or [""]
+    first, *_ = (docstring_of(flow) or "").strip().splitlines() or [""]
     if isinstance(flow, Step):  # which may be one that can be run only in a pipeline
         gives = describe(flow.callee.result)
         gives = f"Stream[{gives}]" if flow.callee.streams else gives
