@@ -2568,6 +2568,23 @@ def zip_with_a_number() -> None:
         return zip_streams(urls(n), n)
 
 
+@wrong(
+    ArgumentError,
+    "SyncRunner.execute (@1): needs a pipeline or a step, and then its arguments, got <built-in function len>;"
+    " decorate the function",
+)
+def execute_a_plain_function() -> None:
+    SyncRunner().execute(len, "four")  # type: ignore[call-overload]
+
+
+@wrong(
+    ArgumentError,
+    "AsyncRunner.execute (@1): needs a pipeline or a step, and then its arguments, got ['four']; decorate the function",
+)
+def execute_arguments_alone() -> None:
+    AsyncRunner().execute(["four"])  # type: ignore[call-overload]
+
+
 @wrong(OptionError, "SyncRunner (@1): observers must be a list of observers, got 3")
 def observers_is_a_number() -> None:
     SyncRunner(observers=3)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from headrace.dsl.checkpoint import Checkpoint, as_checkpoint, opened
 from headrace.dsl.flow import Flow
 from headrace.dsl.handle import called_at
 from headrace.engine.events import EVENTS, Observer
-from headrace.errors import OptionError
+from headrace.errors import ArgumentError, OptionError
 from headrace.graph.values import shown
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class SyncRunner:
         """
         from headrace.drivers.runner import observed
 
-        program, arguments = pipeline._program, pipeline._bind(args, kwargs)
+        program, arguments = _compiled("SyncRunner", pipeline, args, kwargs)
         with opened(self.checkpoint, program) as checkpoints:
             observers, detail = _all_observers(self.observers, self.watching)
             result, report = observed(program, arguments, observers, self.clock, checkpoints, detail)
@@ -146,7 +146,7 @@ class AsyncRunner:
 
         Raises: what `pipeline.arun(...)` raises; CheckpointError: what is to be kept cannot be.
         """
-        return self._executed(pipeline._program, pipeline._bind(args, kwargs))
+        return self._executed(*_compiled("AsyncRunner", pipeline, args, kwargs))
 
     async def _executed(self, program: Program, arguments: dict[str, Any]) -> Run[Any]:
         from headrace.drivers.aio import observed
@@ -172,6 +172,18 @@ def _all_observers(observers: Sequence[Observer], watching: Watching | None) -> 
     if watching is None:
         return list(observers), Detail.SECONDS
     return [*observers, *watching.observers()], watching.detail
+
+
+def _compiled(
+    runner: str, pipeline: Flow[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Program, dict[str, Any]]:
+    """The compiled pipeline, and the values of its parameters."""
+    if not isinstance(pipeline, Flow):
+        raise ArgumentError(
+            f"{runner}.execute ({called_at()}): needs a pipeline or a step, and then its arguments, got "
+            f"{shown(pipeline)}; decorate the function"
+        )
+    return pipeline._program, pipeline._bind(args, kwargs)
 
 
 def _checked(clock: Clock | None, runner: str) -> Clock | None:
