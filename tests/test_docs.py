@@ -178,18 +178,12 @@ def run(folder: Path, *arguments: str) -> str:
 
 
 def test_example_of_the_readme_can_be_pasted_and_run(tmp_path: Path) -> None:
-    example, _ = blocks(README)
+    [example] = blocks(README)
     (tmp_path / "app.py").write_text(example, encoding="utf-8")
     (tmp_path / "other.py").write_text("cat " * 99, encoding="utf-8")
     printed = run(tmp_path, "app.py")
     assert printed.startswith("([('cat', 99)")
     assert printed.endswith(f"], {len(example)})\n")
-
-
-def test_example_of_wiring_by_name_can_be_pasted_and_run(tmp_path: Path) -> None:
-    _, example = blocks(README)
-    (tmp_path / "app.py").write_text(example, encoding="utf-8")
-    assert run(tmp_path, "app.py") == "… … … … same thing\n"
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *DOCS], ids=lambda page: str(page.relative_to(ROOT)))
