@@ -76,6 +76,16 @@ def test_sub_pipelines_are_framed_and_so_is_what_runs_per_item() -> None:
     assert nested == ["region", "region#2", "concentration", "concentration", "amounts", "amounts"]
 
 
+def test_what_drains_a_step_is_not_framed() -> None:
+    @pipeline
+    def unread(texts: list[str]) -> None:
+        stream(texts).map(step("write", fn=str.upper))
+
+    picture = svg(unread.dag)
+    assert [texts(node)[0] for node in parts(picture, "hr-node")] == ["texts", "stream", "write", "drain"]
+    assert parts(picture, "hr-frame") == []
+
+
 def test_marks_add_counts_failures_and_how_full_the_bound_was() -> None:
     mark = Mark(("3 in, 2 out",), bad="1 failed", full=0.5, hot=True)
     [fetch] = parts(svg(crawl.dag, {"crawl/fetch": mark}), "hr-hot")

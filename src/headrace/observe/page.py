@@ -128,7 +128,7 @@ class _Page:
             f"took {_duration(self.seconds)}",
             f"began {self.begun:%Y-%m-%d %H:%M:%S}",
             f"{failed:,} failed" if failed else "nothing failed",
-            f"headrace {metadata.version('headrace')}",
+            f"headrace {_version()}".strip(),
             f"Python {platform.python_version()}",
         ]
         yield f'<header><h1>{xml(self.dag.name)} <span class="{kind}">{xml(status)}</span></h1>\n'
@@ -249,6 +249,13 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]
     for row in rows:
         yield "<tr>" + "".join(f"<td>{xml(cell)}</td>" for cell in row) + "</tr>\n"
     yield "</tbody></table></div>\n"
+
+
+def _version() -> str:
+    try:
+        return metadata.version("headrace")
+    except metadata.PackageNotFoundError:  # its folder is on the path, and no more
+        return ""
 
 
 def _status(failure: BaseException) -> str:

@@ -44,11 +44,12 @@ class Sampler:
         self.thread.join()
 
     def _work(self) -> None:
-        pause = self.every
+        pause, begun = self.every, None
         try:
             while not self.stopped.wait(pause):
-                begun = time.thread_time()
+                before, begun = begun, time.thread_time()
                 self.look(self.live.snapshot())
-                pause = max(self.every, SHARE * (time.thread_time() - begun))
+                if before is not None:  # the first look imports what it draws with
+                    pause = max(self.every, SHARE * (time.thread_time() - begun))
         except Exception:
             log().exception("headrace: what watches a run failed, and watches no more")
