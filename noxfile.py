@@ -1,4 +1,4 @@
-"""Every routine job: `nox -s` with demo, tests, properties, kills, corpus, types, lint, docs, dist or bench."""
+"""Every routine job: `nox -s` with demo, tests, properties, kills, corpus, types, lint, docs, dist, bench or watch."""
 
 import shutil
 from pathlib import Path
@@ -107,3 +107,10 @@ def bench(session: nox.Session) -> None:
     """Measure speed and memory beside hand-written code and peers; arguments after `--` go to benchmarks/run.py."""
     session.install(".[process,retry]", *group("bench"))
     session.run("python", "-m", "benchmarks.run", *session.posargs)
+
+
+@nox.session
+def watch(session: nox.Session) -> None:
+    """Compare two commits on the quick cases, and say what became more than 5 % slower: `-- COMMIT [COMMIT]`."""
+    session.install(".[process,retry]")
+    session.run("python", "-m", "benchmarks.watch", *session.posargs)

@@ -101,7 +101,7 @@ def all_totals_found(count: int, result: tuple[int, ...]) -> bool:
 def of_branches(in_flight: int) -> Case:
     def contender(branches: int) -> Contender:
         run = functools.partial(to_branches, branches, in_flight)
-        return Contender(f"headrace, {branches} branches", run, None if branches == 2 else branches / 2)
+        return Contender(f"headrace, {branches} branches", run, None if branches == 2 else branches)
 
     return Case(
         f"branches, {in_flight} in flight",

@@ -23,8 +23,8 @@ TOP = """\
 
 headrace beside hand-written code and beside its peers. This page is written by
 
-```console
-$ nox -s bench -- --write
+```
+nox -s bench -- --write
 ```
 
 which anyone can run. All contenders of a case read the same source and call the same functions, or do the same work
@@ -132,7 +132,7 @@ COLOURS = {
 }
 INK = "#767676"  # is to be read on white and on black
 STYLE = {"svg.fonttype": "none", "svg.hashsalt": "headrace", "font.size": 10, "text.color": INK}
-ABOVE = {"loc": "upper center", "bbox_to_anchor": (0.5, 1.14), "columnspacing": 1, "handletextpad": 0.2}
+ABOVE = {"loc": "upper center", "bbox_to_anchor": (0.5, 1.1), "columnspacing": 1, "handletextpad": 0.2}
 
 
 def draw(results: Results, path: Path) -> None:
