@@ -81,9 +81,8 @@ class Policy:
         self.failed += 1
         if self.limited and self._too_many(error, item, counter):
             return None
-        number = None if counter is None else self.number_of(counter)
-        becomes: Outcome = "skipped" if self.skips else "caught"
-        self.observers.failed(self.node, becomes, error, number, item, self.attempts_of(error))
+        if self.observers.told:
+            self._tell(error, item, counter)
         if type(error) not in self.kinds:
             self._first(error, counter)
         if not self.skips:
@@ -114,6 +113,11 @@ class Policy:
         if isinstance(limit, float) and self.failed > limit * items:
             self.verdict = f"; {self.failed} of {items} items failed, more than max_failures={limit}"
         return bool(self.verdict)
+
+    def _tell(self, error: Exception, item: Any, counter: int | None) -> None:
+        number = None if counter is None else self.number_of(counter)
+        becomes: Outcome = "skipped" if self.skips else "caught"
+        self.observers.failed(self.node, becomes, error, number, item, self.attempts_of(error))
 
     def _failure(self, error: Exception, item: Any) -> Failure[Any]:
         attempts = self.attempts_of(error)
