@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from headrace import AsyncRunner, Dag, Limit, NodeLimit, Retry, Stream, UnpicklableError, pipeline, step, stream
-from headrace.graph.limit import Gate
+from headrace.graph.limit import Gate, Permit
 from headrace.testing import RUNNERS, ScriptedClock
 
 MODES: dict[str, dict[str, Any]] = {
@@ -171,7 +171,7 @@ def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
     gate = Gate(Limit(concurrency=1))
     gate.pause_until(30.0)
     gate.pause_until(10.0)
-    assert gate.admit(0.0, since=0.0, cost=1, wake=print) == 30.0
+    assert gate.admit(0.0, Permit(), since=0.0, cost=1) == 30.0
 
 
 def test_a_pause_before_the_run_and_from_another_thread_holds_it() -> None:
@@ -227,7 +227,7 @@ def test_a_late_call_does_not_lower_the_rate() -> None:
     now = 0.0
     for _ in range(1000):
         came = now
-        while gate.admit(now, since=came, cost=1, wake=print) is not None:
+        while gate.admit(now, Permit(), since=came, cost=1) is not None:
             now += 0.0004
         begun.append(now)
         now += 0.0005  # the call itself
@@ -236,9 +236,9 @@ def test_a_late_call_does_not_lower_the_rate() -> None:
 
 def test_after_an_idle_time_calls_do_not_catch_up() -> None:
     gate = Gate(Limit(rate="1/s"))
-    assert gate.admit(0.0, since=0.0, cost=1, wake=print) is None
-    assert gate.admit(100.0, since=100.0, cost=1, wake=print) is None
-    assert gate.admit(100.0, since=100.0, cost=1, wake=print) == 101.0
+    assert gate.admit(0.0, Permit(), since=0.0, cost=1) is None
+    assert gate.admit(100.0, Permit(), since=100.0, cost=1) is None
+    assert gate.admit(100.0, Permit(), since=100.0, cost=1) == 101.0
 
 
 @each_mode

@@ -158,7 +158,7 @@ class DeadlockError(RunError):
     """Every stage of the run waits for another one, and nothing else is under way.
 
     The message says who waits for what, which edges are full, and which larger `max_in_flight` gets past this
-    point, where there is one.
+    point, where there is one. Or a call waits for a `Limit` whose calls all wait for this one.
 
     >>> issubclass(DeadlockError, RunError)
     True

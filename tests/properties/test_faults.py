@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+from headrace.graph.limit import Permit
 from tests.properties.building import SHARED
 from tests.properties.cases import Case, cases
 from tests.properties.faults import FAULT_WAYS, Fault, Faulty, Stopped, faults
@@ -68,7 +69,7 @@ def may_come_first(expected: Expected, items: list[Any]) -> bool:
 def nothing_is_limited() -> bool:
     """Whether no call holds the shared limit."""
     gate, now = SHARED.gate(None), time.monotonic()
-    free = [gate.admit(now, since=now, cost=1, wake=None) is None for _ in range(2)]
-    for _ in filter(None, free):
-        gate.leave(now)
-    return all(free)
+    begun = [permit for permit in (Permit(), Permit()) if gate.admit(now, permit, since=now, cost=1) is None]
+    for permit in begun:
+        gate.leave(now, permit)
+    return len(begun) == 2

@@ -12,23 +12,26 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar, Token
 from functools import partial
 from typing import Any
 
 from headrace.engine.outcome import Failed, Value
 from headrace.engine.ports import Driver, Pool, Timer
-from headrace.errors import OptionError
+from headrace.errors import DeadlockError, OptionError
 from headrace.graph.dag import Node
-from headrace.graph.limit import Gate, Limit
+from headrace.graph.limit import Gate, Limit, Permit, Stuck
 from headrace.graph.values import shown
 
 __all__ = ["LimitedPool", "Limits"]
 
 Call = Callable[[Any], Any]
 Done = Callable[[Value | Failed], None]
+_above: ContextVar[tuple[Permit, ...]] = ContextVar("headrace permits", default=())  # of the calls that we are in
 
 
 class Limits:
@@ -45,11 +48,13 @@ class Limits:
         line = self.lines[node.id]
 
         def limited(item: Any) -> Any:
-            line.wait(line.cost(node, item))
+            permit = line.wait(node, line.cost(node, item))
+            token = line.begun(permit)
             try:
                 return call(item)
             finally:
-                line.leave()
+                _above.reset(token)
+                line.leave(permit)
 
         return limited
 
@@ -71,17 +76,32 @@ class Limits:
 
 
 class Waiting:
-    """A call that waits to begin, since a time. `owner` is the pool that it is for, `again` that it is made again."""
+    """A call of a node that waits to begin, since a time: `begin` is given its permit, or `fail` what came up.
 
-    __slots__ = ("again", "begin", "begun", "cost", "owner", "since")
+    `owner` is the pool that it is for, `again` that it is made again.
+    """
 
-    def __init__(self, cost: float, since: float, begin: Callable[[], object], owner: object, again: bool) -> None:
+    __slots__ = ("again", "begin", "cost", "fail", "node", "owner", "permit", "since")
+
+    def __init__(
+        self,
+        node: Node,
+        cost: float,
+        since: float,
+        begin: Callable[[Permit], object],
+        fail: Callable[[Exception], object],
+        owner: object = None,
+        *,
+        again: bool = False,
+    ) -> None:
+        self.node: Node = node
         self.cost: float = cost
         self.since: float = since
-        self.begin: Callable[[], object] = begin
+        self.begin: Callable[[Permit], object] = begin
+        self.fail: Callable[[Exception], object] = fail
         self.owner: object = owner
         self.again: bool = again
-        self.begun: bool = False
+        self.permit: Permit | None = None  # once it has begun
 
 
 class Line:
@@ -89,11 +109,18 @@ class Line:
 
     def __init__(self, limit: Limit, driver: Driver) -> None:
         self.driver = driver
+        self.limit = limit
         self.gate: Gate = limit.gate(driver.given_clock)
         self.cost_of: Callable[[Any], float] | None = limit.cost
         self.calls: deque[Waiting] = deque()
         self.timer: Timer | None = None
         self.told: bool = False  # that a message comes when the first call may ask again
+        self.above: tuple[Permit, ...] = _above.get()
+        self.thread: int | None = None if driver.near else threading.get_ident()  # which waits here do not let go on
+
+    def holds_up(self, permit: Permit) -> bool:
+        """Whether that call cannot be over before those that wait here."""
+        return permit in self.above or (permit.thread is not None and permit.thread == self.thread)
 
     def cost(self, node: Node, item: Any) -> float:
         """What the call for an item counts for."""
@@ -107,38 +134,53 @@ class Line:
             )
         return cost
 
-    def enter(self, cost: float, begin: Callable[[], object], owner: object = None, *, again: bool = False) -> Waiting:
+    def enter(self, call: Waiting) -> None:
         """One more call, which is begun when it is its turn: now, if that may be."""
-        call = Waiting(cost, self.driver.shared_now(), begin, owner, again)
-        if again:
+        if call.again:
             self.calls.insert(sum(1 for _ in itertools.takewhile(lambda call: call.again, self.calls)), call)
         else:
             self.calls.append(call)
         if len(self.calls) == 1 and not self.told:
             self._ask()
-        return call
 
-    def wait(self, cost: float) -> None:
-        """Return when a call may begin."""
-        if self._begins_now(cost):
-            return
+    def wait(self, node: Node, cost: float) -> Permit:
+        """Return when a call may begin, with its permit."""
+        permit = self._begins_now(cost)
+        if permit is not None:
+            return permit
         waiting: list[Callable[[], object]] = []
-        call = self.enter(cost, lambda: [wake() for wake in waiting])
+        came: list[Permit | Exception] = []
+
+        def wake(what: Permit | Exception) -> None:
+            came.append(what)
+            for each in waiting:
+                each()
+
+        call = Waiting(node, cost, self.driver.shared_now(), wake, wake)
+        self.enter(call)
         try:
-            while not call.begun:
+            while not came:
                 self.driver.wait(waiting, None)
         except BaseException:
             self.give_up(call)
             raise
+        if isinstance(came[0], Exception):
+            raise came[0]
+        return came[0]
 
-    def leave(self) -> None:
+    def begun(self, permit: Permit) -> Token[tuple[Permit, ...]]:
+        """A call begins, here and now."""
+        permit.thread = threading.get_ident()
+        return _above.set((*self.above, permit))
+
+    def leave(self, permit: Permit) -> None:
         """A call is over. Safe to use from threads."""
-        self.gate.leave(self.driver.shared_now())
+        self.gate.leave(self.driver.shared_now(), permit)
 
     def give_up(self, call: Waiting) -> None:
         """That call is not to begin; if it may have begun already, it is over."""
-        if call.begun:
-            self.leave()
+        if call.permit is not None:
+            self.leave(call.permit)
         elif call in self.calls:
             self.calls.remove(call)
             self._rest()
@@ -153,25 +195,39 @@ class Line:
         self.calls.clear()
         self._rest()
 
-    def _begins_now(self, cost: float) -> bool:
-        """Whether a call may begin at once, and so has."""
+    def _begins_now(self, cost: float) -> Permit | None:
+        """The permit of a call that may begin at once, and so has."""
         if self.calls or self.told:
-            return False
-        now = self.driver.shared_now()
-        return self.gate.admit(now, since=now, cost=cost, wake=None) is None
+            return None
+        permit, now = Permit(), self.driver.shared_now()
+        return permit if self.gate.admit(now, permit, since=now, cost=cost) is None else None
 
     def _ask(self) -> None:
         """Begin the calls that may, and see to it that the first of the others asks again."""
         self.timer = None
         while self.calls:
-            call = self.calls[0]
-            when = self.gate.admit(self.driver.shared_now(), since=call.since, cost=call.cost, wake=self.wake)
+            call, permit, now = self.calls[0], Permit(), self.driver.shared_now()
+            try:
+                when = self.gate.admit(now, permit, since=call.since, cost=call.cost, waiter=self)
+            except Stuck:
+                self._fail_all()
+                return
             if when is not None:
                 self._ask_again(when)
                 return
             self.calls.popleft()
-            call.begun = True
-            call.begin()
+            call.permit = permit
+            call.begin(permit)
+
+    def _fail_all(self) -> None:
+        calls, self.calls = self.calls, deque()
+        for call in calls:
+            call.fail(
+                DeadlockError(
+                    f"{call.node}: waits for {self.limit!r}, whose calls wait for this one: they have started its run, "
+                    "or it holds up the event loop that they are in; give it another limit or none, or await arun there"
+                )
+            )
 
     def _ask_again(self, when: float) -> None:
         if when == math.inf:
@@ -204,7 +260,7 @@ class Line:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-        if self.told and self.gate.forget(self.wake):
+        if self.told and self.gate.forget(self):
             self.told = False
             self.driver.expect(-1)
 
@@ -219,19 +275,20 @@ class LimitedPool:
         self.driver = driver
         self.elsewhere: float = 0.0  # the pool within tells
         self.ends_here: bool = node.executor == "process"  # there, nothing of this run could tell that a call is over
-        self.running: int = 0  # of those that end here
+        self.running: set[Permit] = set()  # of those that end here
         self.call: Call | None = None  # the same each time
-        self.limited: Call | None = None  # which tells when it is over
+        self.limited: Call | None = None  # given a permit too; tells when it is over
 
     def submit(self, call: Call, item: Any, done: Done, *, again: bool = False) -> None:
         """Have `call(item)` run elsewhere as soon as it may begin."""
+        fail = partial(self._fail, done)
         try:
             cost = self.line.cost(self.node, item)
         except Exception as error:
-            self.driver.expect(1)
-            self.driver.post(partial(self._failed, done, Failed(error)))
+            fail(error)
         else:
-            self.line.enter(cost, partial(self._begin, call, item, done), self, again=again)
+            begin = partial(self._begin, call, item, done)
+            self.line.enter(Waiting(self.node, cost, self.driver.shared_now(), begin, fail, self, again=again))
 
     def stop(self) -> None:
         """Cancel the calls that can be cancelled, and do not wait for them."""
@@ -241,46 +298,54 @@ class LimitedPool:
     def close(self) -> None:
         """No calls run any more: those that were ended with their worker are over, too."""
         while self.running:
-            self.running -= 1
-            self.line.leave()
+            self.line.leave(self.running.pop())
 
-    def _begin(self, call: Call, item: Any, done: Done) -> None:
+    def _begin(self, call: Call, item: Any, done: Done, permit: Permit) -> None:
         if self.ends_here:
-            self.running += 1
-            self.inner.submit(call, item, partial(self._over, done))
+            self.running.add(permit)
+            self.inner.submit(call, item, partial(self._over, done, permit))
             return
         if self.limited is None or self.call is not call:
             self.call = call
             self.limited = self._in_task(call) if self.node.executor == "async" else self._in_thread(call)
-        self.inner.submit(self.limited, item, done)
+        self.inner.submit(self.limited, (permit, item), done)
 
-    def _over(self, done: Done, outcome: Value | Failed) -> None:
-        self.running -= 1
-        self.line.leave()
+    def _over(self, done: Done, permit: Permit, outcome: Value | Failed) -> None:
+        self.running.remove(permit)
+        self.line.leave(permit)
         done(outcome)
+
+    def _fail(self, done: Done, error: Exception) -> None:
+        """A call has failed before it began, of which `done` is told later."""
+        self.driver.expect(1)
+        self.driver.post(partial(self._failed, done, Failed(error)))
 
     def _failed(self, done: Done, outcome: Failed) -> None:
         self.driver.expect(-1)
         done(outcome)
 
     def _in_thread(self, call: Call) -> Call:
-        leave = self.line.leave
+        begun, leave = self.line.begun, self.line.leave
 
-        def limited(item: Any) -> Any:
+        def limited(permit_and_item: tuple[Permit, Any]) -> Any:
+            permit, item = permit_and_item
+            begun(permit)
             try:
                 return call(item)
             finally:
-                leave()
+                leave(permit)
 
         return limited
 
     def _in_task(self, call: Call) -> Call:
-        leave = self.line.leave
+        begun, leave = self.line.begun, self.line.leave
 
-        async def limited(item: Any) -> Any:
+        async def limited(permit_and_item: tuple[Permit, Any]) -> Any:
+            permit, item = permit_and_item
+            begun(permit)
             try:
                 return await call(item)
             finally:
-                leave()
+                leave(permit)
 
         return limited

@@ -23,7 +23,7 @@ from headrace.errors import OptionError
 from headrace.graph.place import called_at
 from headrace.graph.values import is_count, shown
 
-__all__ = ["Gate", "Limit"]
+__all__ = ["Gate", "Limit", "Permit", "Stuck"]
 
 LATE = 0.1  # seconds that a call may be late and still be counted from when it should have begun
 UNITS = {"s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0}
@@ -135,19 +135,50 @@ class Limit:
         return ", ".join(part for part in parts if part)
 
 
+class Stuck(Exception):
+    """All calls that run wait for others, which wait for them."""
+
+
+class Permit:
+    """One call that runs. `thread` is the one in which it runs, as soon as it does."""
+
+    __slots__ = ("thread",)
+
+    def __init__(self) -> None:
+        self.thread: int | None = None
+
+
+class Waiter(Protocol):
+    """Whoever waits until a call is over."""
+
+    def wake(self) -> None:
+        """Look again. Called from any thread."""
+        ...
+
+    def holds_up(self, permit: Permit) -> bool:
+        """Whether that call cannot be over before this wait is."""
+        ...
+
+
 class Gate:
     """What the calls of one limit pass. Times are in seconds; all methods are safe to use from threads.
 
-    >>> gate = Gate(Limit(concurrency=2, rate="1/s"))
-    >>> gate.admit(10.0, since=10.0, cost=1, wake=print) is None, gate.admit(10.0, since=10.0, cost=1, wake=print)
+    >>> class Line:
+    ...     def wake(self):
+    ...         print("look again")
+    ...
+    ...     def holds_up(self, permit):
+    ...         return False
+    >>> gate, one, two, three = Gate(Limit(concurrency=2, rate="1/s")), Permit(), Permit(), Permit()
+    >>> gate.admit(10.0, one, since=10.0, cost=1) is None, gate.admit(10.0, two, since=10.0, cost=1)
     (True, 11.0)
-    >>> gate.admit(11.05, since=10.0, cost=1, wake=print) is None  # late, but the next one is not
+    >>> gate.admit(11.05, two, since=10.0, cost=1) is None  # late, but the next one is not
     True
-    >>> gate.admit(11.5, since=11.5, cost=1, wake=lambda: print("look again"))
+    >>> gate.admit(11.5, three, since=11.5, cost=1, waiter=Line())
     inf
-    >>> gate.leave(11.75)
+    >>> gate.leave(11.75, one)
     look again
-    >>> gate.admit(11.75, since=11.5, cost=1, wake=print)
+    >>> gate.admit(11.75, three, since=11.5, cost=1)
     12.0
     """
 
@@ -169,24 +200,29 @@ class Gate:
         self._interval = 0.0 if limit.units is None or limit.seconds is None else limit.seconds / limit.units
         self._burst = (limit.burst - 1) * self._interval
         self._lock = threading.Lock()
-        self._running = 0
+        self._running: set[Permit] = set()
         self._due = NEVER  # when the next call would begin without a burst
         self._late = 0.0  # how late the last call began: what came of it came as late
         self._opened = NEVER  # when last one more could run
         self._paused = NEVER  # until when no call begins
-        self._waiting: dict[Callable[[], None], None] = {}
+        self._waiting: dict[Waiter, None] = {}
 
-    def admit(self, now: float, *, since: float, cost: float, wake: Callable[[], None] | None) -> float | None:
-        """None: a call that waits `since` then has begun. Else when to ask again: `inf` is when `wake` is called."""
+    def admit(
+        self, now: float, permit: Permit, *, since: float, cost: float, waiter: Waiter | None = None
+    ) -> float | None:
+        """None: a call that waits `since` then has begun. Else when to ask again: `inf` is when `waiter` is woken.
+
+        Raises: Stuck: it never would be.
+        """
         with self._lock:
-            if self._running >= self._concurrency:
-                if wake is not None:
-                    self._waiting[wake] = None
+            if len(self._running) >= self._concurrency:
+                if waiter is not None:
+                    self._wait(waiter)
                 return math.inf
             begins = max(self._due - self._burst, self._paused)
             if begins > now:
                 return begins
-            self._running += 1
+            self._running.add(permit)
             if self._interval:
                 came = max(since, self._opened)
                 scheduled = max(begins if came - self._late <= begins else came, now - LATE)
@@ -194,20 +230,26 @@ class Gate:
                 self._due = max(self._due, scheduled) + cost * self._interval
             return None
 
-    def leave(self, now: float) -> None:
+    def _wait(self, waiter: Waiter) -> None:
+        self._waiting[waiter] = None
+        if all(any(waiter.holds_up(permit) for waiter in self._waiting) for permit in self._running):
+            del self._waiting[waiter]
+            raise Stuck
+
+    def leave(self, now: float, permit: Permit) -> None:
         """A call is over."""
         with self._lock:
-            if self._running >= self._concurrency:
+            if len(self._running) >= self._concurrency:
                 self._opened = now
-            self._running -= 1
-            for wake in self._waiting:
-                wake()
+            self._running.remove(permit)
+            for waiter in self._waiting:
+                waiter.wake()
             self._waiting.clear()
 
-    def forget(self, wake: Callable[[], None]) -> bool:
-        """Whoever gave `wake` waits no more. False if it has been called."""
+    def forget(self, waiter: Waiter) -> bool:
+        """Nobody there waits any more. False if it has been woken."""
         with self._lock:
-            return self._waiting.pop(wake, self) is None
+            return self._waiting.pop(waiter, self) is None
 
     def pause_until(self, when: float) -> None:
         """No call begins before."""

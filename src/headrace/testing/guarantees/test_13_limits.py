@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from headrace import Limit, Stream, pipeline, step, stream
-from headrace.graph.limit import Gate
+from headrace import DeadlockError, Limit, Stream, pipeline, step, stream
+from headrace.graph.limit import Gate, Permit
 
 Run = Callable[..., Any]
 
@@ -51,7 +51,7 @@ def as_step(function: Callable[..., Any], mode: dict[str, Any], **options: Any) 
 def is_free(limit: Limit, calls: int) -> bool:
     """Whether so many calls may begin."""
     gate = limit.gate(None)
-    return all(gate.admit(time.monotonic(), since=0.0, cost=1, wake=print) is None for _ in range(calls))
+    return all(gate.admit(time.monotonic(), Permit(), since=0.0, cost=1) is None for _ in range(calls))
 
 
 class Meter:
@@ -361,3 +361,85 @@ def test_13_7_what_waits_holds_up_no_other_step(run_pipeline: Run, mode: dict[st
         assert held.wait(PATIENCE)
         assert run_pipeline(both, 10) == (list(range(10)), list(range(10)))
         assert holding.result() == 1
+
+
+# -- deadlocks -----------------------------------------------------------------------------------------------
+
+STUCK = "waits for <limit '1 at once'>, whose calls wait for this one: "
+
+
+@each_mode
+@pytest.mark.parametrize("inner_mode", MODES.values(), ids=MODES)
+def test_13_8_run_that_needs_the_limit_of_the_call_that_started_it_fails(
+    run_pipeline: Run, mode: dict[str, Any], inner_mode: dict[str, Any]
+) -> None:
+    api = Limit(concurrency=1)
+
+    def number(number: int) -> int:
+        return number
+
+    inner = numbers | as_step(number, inner_mode, limit=api)
+
+    def outer(count: int) -> Any:
+        return inner.run(count)
+
+    with pytest.raises(DeadlockError, match=f"^step 'number' .*: {STUCK}") as caught:
+        run_pipeline(numbers | as_step(outer, mode, limit=api) | str, 3)
+    assert " failed at item 2; path " in "".join(caught.value.__notes__)  # the first one calls nothing
+    assert is_free(api, 1)
+
+
+def test_13_8_run_that_an_async_call_awaits_fails_as_well(run_pipeline: Run) -> None:
+    api = Limit(concurrency=1)
+    inner = numbers | as_step(str, MODES["tasks"], limit=api)
+
+    @step(limit=api, max_in_flight=3)
+    async def outer(count: int) -> Any:
+        return await inner.arun(count)
+
+    with pytest.raises(DeadlockError, match=STUCK):
+        run_pipeline(numbers | outer, 3)
+    assert is_free(api, 1)
+
+
+def test_13_8_calls_fail_only_where_all_that_have_the_limit_wait(run_pipeline: Run) -> None:
+    """Two calls start runs that need a third; one of these fails, and so the other one goes on."""
+    api, both = Limit(concurrency=2), threading.Barrier(2, timeout=PATIENCE)
+    inner = numbers | as_step(str, {}, limit=api)
+
+    @step(limit=api, executor="thread", max_in_flight=2, on_error="skip")
+    def outer(count: int) -> Any:
+        both.wait()
+        return inner.run(1)
+
+    assert run_pipeline(numbers | outer, 2) == [["0"]]
+    assert is_free(api, 2)
+
+
+@pytest.mark.parametrize("in_loop", [False, True])
+def test_13_8_run_that_holds_up_the_loop_of_a_call_with_the_limit_fails(in_loop: bool) -> None:
+    api = Limit(concurrency=1)
+    inner = numbers | as_step(str, {}, limit=api)
+
+    over = asyncio.Event()
+
+    @step(limit=api, max_in_flight=2)
+    async def later(number: int) -> int:
+        await over.wait()
+        return number
+
+    @step(on_error="skip")
+    def holds_up(number: int) -> Any:
+        try:
+            return inner.run(number)
+        finally:
+            if number:
+                over.set()
+
+    @pipeline
+    def beside(count: int) -> tuple[list[int], list[Any]]:
+        given = numbers(count)
+        return given.map(later).collect(), given.map(holds_up).collect()
+
+    assert (asyncio.run(beside.arun(2)) if in_loop else beside.run(2)) == ([0, 1], [[]])
+    assert is_free(api, 1)
