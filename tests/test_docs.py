@@ -153,11 +153,11 @@ def test_cells_of_the_page_about_notebooks_give_what_it_shows(
 
     async def notebook() -> None:
         names: dict[str, Any] = {"__name__": "__main__"}
-        for cell, shown in cells:
+        for number, (cell, shown) in enumerate(cells, 1):
             *first, last = ast.parse(cell).body
             try:
                 for tree, mode in ((ast.Module(first, []), "exec"), (ast.Interactive([last]), "single")):
-                    result = eval(compile(tree, "<cell>", mode, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+                    result = eval(compile(tree, f"In[{number}]", mode, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
                     if inspect.isawaitable(result):
                         await result
             except headrace.HeadraceError as error:

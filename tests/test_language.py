@@ -11,7 +11,8 @@ import sys
 import textwrap
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NewType, Optional, Protocol, TextIO, TypedDict, TypeVar
+from types import SimpleNamespace
+from typing import Annotated, Any, Literal, NewType, Optional, Protocol, TextIO, TypedDict, TypeVar, cast
 
 import jsonschema
 import pytest
@@ -1503,6 +1504,16 @@ def test_notebooks_show_a_picture_and_elsewhere_the_tree(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "graphlay", None)
     shown = crawl._repr_mimebundle_()
     assert shown == {"text/vnd.mermaid": mermaid(crawl.dag), "text/plain": str(crawl)}
+
+
+def test_cells_of_a_notebook_are_named_as_the_notebook_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = {"/tmp/ipykernel_1/2.py": ("Cell", "In[3]")}
+    shell = SimpleNamespace(compile=SimpleNamespace(format_code_name=cells.get))
+    monkeypatch.setitem(sys.modules, "IPython", cast(Any, SimpleNamespace(get_ipython=lambda: shell)))
+    names: dict[str, Any] = {"step": step}
+    exec(compile("\n@step\ndef words(): ...\n", "/tmp/ipykernel_1/2.py", "exec"), names)
+    assert names["words"].dag.node("words/words").where == "In[3]:2"
+    assert numbers.dag.node("numbers/numbers").where.startswith("test_language.py:")
 
 
 def test_where_a_node_stands_is_the_users_own_file() -> None:

@@ -1,13 +1,14 @@
 """`Pipeline.override`: what stands in for what."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 from unittest.mock import AsyncMock, Mock
 
 import pytest
 
-from headrace import Pipeline, Step, Stream, pipeline, step
+from headrace import HintError, Pipeline, Step, Stream, pipeline, step
 
 
 @step
@@ -189,3 +190,16 @@ def test_line_with_replacements_is_joined_as_it_is() -> None:
     assert (faked | str).override({parse: lambda text: 0}).run(3) == ["0", "0"]
     tail = (step(two_letters) | doubled).override({doubled: str.upper})
     assert (urls | tail).override({urls: two_urls}).run(3) == ["A", "-", "BB", "-"]
+
+
+def test_refusal_names_what_stands_in_for_what() -> None:
+    def fake(text: str) -> str:
+        return text
+
+    with pytest.raises(HintError) as caught:
+        crawl.override({parse: fake, urls: step("some", fn=two_urls)})
+    [note] = caught.value.__notes__
+    assert re.sub(r":\d+", "", note) == (
+        "headrace: .override (called at test_override.py), where 'fake' (test_override.py) stands in for 'parse' "
+        "(test_override.py), 'two_urls' (test_override.py) stands in for 'urls' (test_override.py)"
+    )

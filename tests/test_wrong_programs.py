@@ -4184,8 +4184,8 @@ def limit_of_a_generator() -> None:
 
 @wrong(
     WiringError,
-    "step 'words' (@words): limit works for map and filter, and for one call that reads no stream, got flat_map; put "
-    "what is limited into a step that is called per item (called at @1)",
+    "step 'words' (@words): limit works for map and filter, and for one call that reads no stream, got flat_map; let a "
+    "map step give lists, and flatten them with .flat_map(iter) (called at @1)",
 )
 def limit_of_a_flat_map() -> None:
     urls | words.options(limit=API)

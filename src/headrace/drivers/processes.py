@@ -34,6 +34,7 @@ __all__ = ["ProcessPool", "Workers"]
 TOGETHER = 0.002  # seconds of calls that travel in one message
 ATTEMPTS = 3  # of a call whose worker is lost, if it may be made again
 PATIENCE = 1.0  # seconds that an idle worker has to end by itself
+FIX = "give it what can"  # be pickled
 
 Done = Callable[[Value | Failed], None]
 
@@ -99,8 +100,9 @@ class ProcessPool:
         self.mailbox.expect(1)
         try:
             if self.function is None:
-                self.function = self._packed("its function, or a value that it is called with,", call)
-            job = Job(self, self._packed(f"its item, {type(item).__qualname__},", item), done)
+                what = "its function, or a value that it is called with,"
+                self.function = self._packed(what, call, f"{FIX} (resource(..., scope='item') is made there)")
+            job = Job(self, self._packed(f"its item, {type(item).__qualname__},", item, FIX), done)
         except UnpicklableError as error:
             self.mailbox.post(partial(self.over, done, Failed(error)))
         else:
@@ -136,12 +138,12 @@ class ProcessPool:
         self.elsewhere += seconds
         self.seconds += (seconds - self.seconds) / 4 if self.seconds else seconds
 
-    def _packed(self, what: str, thing: Any) -> bytes:
+    def _packed(self, what: str, thing: Any, fix: str) -> bytes:
         try:
             return packed(thing)
         except Exception as error:
             raise UnpicklableError(
-                f"{self.step}: {what} cannot be pickled to go to a worker process ({error}); give it what can, or use "
+                f"{self.step}: {what} cannot be pickled to go to a worker process ({error}); {fix}, or use "
                 "executor='thread'"
             ) from error
 

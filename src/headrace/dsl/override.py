@@ -9,11 +9,11 @@ from headrace.dsl.flow import Flow
 from headrace.dsl.handle import Handle, called_at
 from headrace.dsl.stand_in import key_of
 from headrace.dsl.step import Step
-from headrace.errors import WiringError
+from headrace.errors import BuildError, WiringError
 from headrace.graph.callee import BUILT_IN, name_of, place_of
 from headrace.graph.values import shown
 
-__all__ = ["replaced"]
+__all__ = ["explain", "replaced"]
 
 
 def replaced(given: Mapping[Any, Any], known: Mapping[Any, str], where: str) -> dict[Any, Callable[..., Any]]:
@@ -41,6 +41,12 @@ def replaced(given: Mapping[Any, Any], known: Mapping[Any, str], where: str) -> 
             )
         found[key_of(original)] = _function(fake)
     return found
+
+
+def explain(error: BuildError, given: Mapping[Any, Any]) -> None:
+    """Note that the pipeline was right until something stood in for its functions: that is to be mended."""
+    pairs = (f"{_named(_function(fake))} stands in for {_named(_function(key))}" for key, fake in given.items())
+    error.add_note(f"headrace: .override (called at {called_at()}), where {', '.join(pairs)}")
 
 
 def _function(given: Any) -> Any:

@@ -13,12 +13,12 @@ import msgspec
 from headrace.dsl.binding import unbound
 from headrace.dsl.flow import Flow
 from headrace.dsl.handle import Handle, Value, called_at
-from headrace.dsl.override import replaced
+from headrace.dsl.override import explain, replaced
 from headrace.dsl.settings import Settings, check_named
 from headrace.dsl.step import Step, as_step, checked_name
 from headrace.dsl.stream import Stream, as_stream
 from headrace.dsl.trace import Trace, current_trace, tracing
-from headrace.errors import HandleError, HintError, OptionError, WiringError
+from headrace.errors import BuildError, HandleError, HintError, OptionError, WiringError
 from headrace.graph.callee import Callee, Parameter, read, runnable
 from headrace.graph.check import check
 from headrace.graph.compile import compile_recording
@@ -146,7 +146,11 @@ class Pipeline(Flow[P, R_co]):
         other = copy.copy(self)
         del other._program
         other._replacements = {**self._replacements, **replaced(replacements, self._replaceable, self._where)}
-        other._program  # noqa: B018  # compiled here: types are checked before anything runs
+        try:
+            other._program  # noqa: B018  # compiled here: types are checked before anything runs
+        except BuildError as error:
+            explain(error, replacements)
+            raise
         return other
 
     def _with_settings(self, settings: Settings) -> Pipeline[P, R_co]:

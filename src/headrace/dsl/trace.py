@@ -446,7 +446,7 @@ class Trace:
         if kind not in ("map", "filter", "value") or (kind == "value" and reads):
             raise WiringError(
                 f"{callee}: limit works for map and filter, and for one call that reads no stream, got {_use(kind)}; "
-                f"put what is limited into a step that is called per item (called at {self.here()})"
+                f"{_call_fix(kind, 'is limited')} (called at {self.here()})"
             )
         if kind == "value" and options.limit.cost is not None:
             raise WiringError(
@@ -458,10 +458,9 @@ class Trace:
         """A retry is refused where a call has taken or given something before it fails, which cannot be undone."""
         if options.retry is None or (kind in ("map", "filter", "value") and not (kind == "value" and reads)):
             return
-        fix = _overlap_fix(kind) if kind == "flat_map" else "put what may fail into a step that is called per item"
         raise WiringError(
-            f"{callee}: retry works for map and filter, and for one call that reads no stream, got {_use(kind)}; {fix} "
-            f"(called at {self.here()})"
+            f"{callee}: retry works for map and filter, and for one call that reads no stream, got {_use(kind)}; "
+            f"{_call_fix(kind, 'may fail')} (called at {self.here()})"
         )
 
     def _check_colour(self, callee: Callee, inputs: tuple[Given, ...]) -> None:
@@ -585,6 +584,10 @@ def _check_constant(callee: Callee, name: str, argument: object, place: str) -> 
 
 def _use(kind: Kind) -> str:
     return {"value": "one call that reads a stream", "flat_map": "flat_map"}.get(kind, "a generator")
+
+
+def _call_fix(kind: Kind, what: str) -> str:
+    return _overlap_fix(kind) if kind == "flat_map" else f"put what {what} into a step that is called per item"
 
 
 def _overlap_fix(kind: Kind) -> str:

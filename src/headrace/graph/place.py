@@ -20,7 +20,20 @@ def called_at() -> str:
     return f"{file_name(frame.f_code.co_filename)}:{frame.f_lineno}"
 
 
-@functools.cache
 def file_name(path: str) -> str:
-    """The name of that file, without its folders."""
-    return os.path.basename(path)
+    """The name of that file, without its folders; that of a cell of a notebook is as it is there: `In[3]`.
+
+    >>> file_name("/home/me/app.py")
+    'app.py'
+    """
+    return _base_name(path) if "IPython" not in sys.modules else _cell(path) or _base_name(path)
+
+
+_base_name = functools.cache(os.path.basename)
+
+
+def _cell(path: str) -> str | None:
+    """A cell that is run again has its old path, and a new number."""
+    shell = sys.modules["IPython"].get_ipython()
+    named = shell.compile.format_code_name(path) if shell else None
+    return named[1] if named else None

@@ -395,7 +395,7 @@ lock: threading.Lock = threading.Lock()
 UNPICKLABLE: dict[str, tuple[Any, str]] = {
     "function": (
         (lambda lock: lambda number: lock)(lock),
-        "its function, or a value that it is called with, cannot be pickled to go to a worker process",
+        "give it what can (resource(..., scope='item') is made there), or use executor='thread'",
     ),
     "result": (
         lambda number: threading.Lock(),
