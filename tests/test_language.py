@@ -106,6 +106,7 @@ FORMS: list[tuple[Callable[[], Any], int]] = [
     (decorator_with_options, 3),
     (decorator_with_a_name, 3),
     (lambda: step(plain), 1),
+    (lambda: step(plain, max_in_flight=3), 3),
     (lambda: step()(plain), 1),
     (lambda: step(max_in_flight=3)(plain), 3),
     (lambda: step("plain")(plain), 1),

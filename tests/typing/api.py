@@ -257,6 +257,10 @@ assert_type(step("length", fn=len)(""), int)
 assert_type(step("page", fn=Page)(), Page)
 assert_type(step(max_in_flight=3)(process)(1), str)
 assert_type(step("name")(split)(""), Stream[str])
+assert_type(step(process, max_in_flight=3)(1), str)
+assert_type(step(split, name="parts", on_error="skip")(""), Stream[str])
+assert_type(step(split_async, max_in_flight=3)(""), Stream[str])
+assert_type(step(wait, max_in_flight=3, ordered=False)(""), Page)
 
 # -- options -------------------------------------------------------------------------------------------------
 

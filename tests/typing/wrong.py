@@ -144,6 +144,7 @@ step("a", fn=add, ordered="no")  # type: ignore[call-overload]  # pyright: ignor
 step("a", fn=add, retries=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 step("a", fn=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 step(3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+step(add, max_in_flight="3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 step(max_in_flight="3")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 step(name=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 get.options(max_in_flight="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
