@@ -4159,6 +4159,19 @@ def cost_is_a_number() -> None:
     Limit(rate="1/s", cost=3)  # type: ignore[arg-type]
 
 
+def cost_of_a_batch(texts: tuple[str, ...]) -> int:
+    return len(texts)
+
+
+@wrong(
+    HintError,
+    "step 'get' (@get): the cost of its limit, 'cost_of_a_batch' (@cost_of_a_batch), takes tuple[str, ...], got items "
+    "of type str; give the limit one that takes str, or change the hint (called at @1)",
+)
+def cost_of_something_else() -> None:
+    (urls | get.options(limit=Limit(rate="1/s", cost=cost_of_a_batch))).dag
+
+
 @wrong(OptionError, "limit '' (@1): name must be text, got ''; give it one, or leave it out")
 def limit_without_a_name() -> None:
     Limit(rate="1/s", name="")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from headrace.errors import HintError, WiringError
+from headrace.graph.callee import read
 from headrace.graph.dag import RESOURCES
 from headrace.graph.draft import Draft, Given
 from headrace.graph.hints import describe, fits, holds, item_of, iterates, tuple_length
@@ -32,6 +33,7 @@ def check(drafts: Drafts, outputs: Iterable[str] = ()) -> None:
             if given.source is not None and drafts[given.source].kind == "item_resource":
                 _check_item_resource(draft, given, drafts[given.source])
         _check_failures(draft)
+        _check_cost(draft)
     _check_joins(drafts)
     for output in outputs:
         _check_output(drafts[output])
@@ -81,6 +83,22 @@ def _misfit(draft: Draft, given: Given, got: str) -> HintError:
     else:
         what, fix = f"takes {wanted} as '{given.parameter}'", f"give it {wanted}"
     return HintError(f"{draft}: {what}, got {got}; {fix}, or change the hint (called at {draft.called})")
+
+
+def _check_cost(draft: Draft) -> None:
+    """What a limit counts is given the item of a call."""
+    item = next((given.hint for given in draft.inputs if given.delivery in ("item", "unpacked")), Any)
+    limit = draft.options.limit
+    if limit is None or limit.cost is None:
+        return
+    cost = read(limit.cost)
+    wanted = next((parameter.hint for parameter in cost.parameters.values()), Any)
+    if not fits(item, wanted):
+        raise HintError(
+            f"{draft}: the cost of its limit, '{cost.name}' ({cost.where}), takes {describe(wanted)}, got items of "
+            f"type {describe(item)}; give the limit one that takes {describe(item)}, or change the hint (called at "
+            f"{draft.called})"
+        )
 
 
 def _check_item_resource(draft: Draft, given: Given, resource: Draft) -> None:
