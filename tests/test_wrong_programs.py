@@ -2549,7 +2549,8 @@ def stream_of_a_step() -> None:
 
 @wrong(
     WiringError,
-    "pipeline 'body' (@3): zip_streams needs 2 streams or more, got 1; to iterate one, use stream(...)",
+    "pipeline 'body' (@3): zip_streams needs 2 streams or more, got 1; for those in a list, write "
+    "zip_streams(*streams), to iterate one, stream(...)",
 )
 def zip_of_one() -> None:
     @pipeline
@@ -2682,6 +2683,35 @@ def clock_is_a_class() -> None:
     AsyncRunner(clock=ScriptedClock)  # type: ignore[arg-type]
 
 
+class Mirror:
+    @step
+    def fetched(self, url: str) -> str:
+        return url
+
+
+fetched = Mirror.fetched
+
+
+@wrong(
+    WiringError,
+    "step 'fetched' (@fetched): missing a required argument: 'url'; it takes (self, url: str); outside of its class, "
+    "make a step of the bound method: step(thing.method) (called at @1)",
+)
+def step_in_a_class() -> None:
+    urls | Mirror().fetched  # type: ignore[operator]
+
+
+@wrong(
+    HandleError,
+    "pipeline 'body' (@3): runs <step 'urls'> with the value of 'body(n)', which is not there yet while the body is "
+    "recorded; call it, and it is put in its place here",
+)
+def run_in_a_body() -> None:
+    @pipeline
+    def body(n: int) -> list[str]:
+        return urls.run(n)
+
+
 @wrong(
     HandleError,
     "merge(...) (@1): merges streams in a pipeline body only, got a call outside of one; decorate the "
@@ -2691,7 +2721,11 @@ def merge_outside() -> None:
     merge([1], [2])
 
 
-@wrong(WiringError, "pipeline 'body' (@3): merge needs 2 streams or more, got 1; to iterate one, use stream(...)")
+@wrong(
+    WiringError,
+    "pipeline 'body' (@3): merge needs 2 streams or more, got 1; for those in a list, write merge(*streams), to "
+    "iterate one, stream(...)",
+)
 def merge_of_one() -> None:
     @pipeline
     def body(n: int) -> Stream[str]:

@@ -64,6 +64,8 @@ def unbound(error: TypeError, signature: inspect.Signature, arguments: Sequence[
     unknown = [] if takes_any else [name for name in keywords if name not in signature.parameters]
     text = f"got an unexpected keyword argument '{unknown[0]}'" if unknown else str(error)
     text = f"{text}; it takes {shown_parameters(signature)}"
+    if next(iter(signature.parameters), None) == "self":
+        return f"{text}; outside of its class, make a step of the bound method: step(thing.method)"
     if not arguments or arguments[0] is not ITEM:
         return text
     missing = not unknown and str(error).startswith("missing")

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from headrace.dsl.binding import unbound
-from headrace.dsl.handle import called_at
+from headrace.dsl.handle import Handle, called_at
 from headrace.errors import ArgumentError, WiringError
 from headrace.graph.callee import Callee, runnable
 from headrace.graph.dag import Dag, Program
@@ -318,11 +318,15 @@ class Flow(ABC, Generic[P, R]):
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments:
         """The arguments of a run, by parameter."""
         try:
-            return self._parameters.bind(*args, **kwargs)
+            bound = self._parameters.bind(*args, **kwargs)
         except TypeError as error:
             raise ArgumentError(
                 f"{self._where}: {unbound(error, self._parameters, args, kwargs)} (called at {called_at()})"
             ) from None
+        for value in bound.arguments.values():
+            if isinstance(value, Handle):
+                value._misused(f"runs {self!r} with", "call it, and it is put in its place here")
+        return bound
 
 
 def _given(dag: Dag) -> str:

@@ -571,8 +571,8 @@ def _streams(name: str, merges: str, streams: tuple[Any, ...]) -> tuple[Trace, l
         )
     if len(streams) < 2:
         raise WiringError(
-            f"pipeline '{trace.name}' ({called_at()}): {name} needs 2 streams or more, got "
-            f"{len(streams)}; to iterate one, use stream(...)"
+            f"pipeline '{trace.name}' ({called_at()}): {name} needs 2 streams or more, got {len(streams)}; for those "
+            f"in a list, write {name}(*streams), to iterate one, stream(...)"
         )
     return trace, [as_stream(trace, one, name) for one in streams]
 
