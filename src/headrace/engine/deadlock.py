@@ -27,7 +27,8 @@ def deadlock(reasons: Iterable[object], links: Mapping[Branch, Link], nodes: Map
     fix = " or ".join(dict.fromkeys(fixes)) or "no larger max_in_flight helps"
     return DeadlockError(
         f"every stage waits for another: {'; '.join(dict.fromkeys(waits))}. "
-        f"To get past this point: {fix}; or read the branches at the same pace"
+        f"To get past this point: {fix}; or read the branches at the same pace, or collect the stream "
+        "and give both the list"
     )
 
 

@@ -537,7 +537,7 @@ def test_12_5_deadlock_names_the_merge_and_what_it_waits_for(run_pipeline: Run) 
     assert "waits for an item from step 'locked/batched#2' (" in text
     assert text.endswith(
         f"To get past this point: max_in_flight=2 on step 'locked/numbers' ({numbers.callee.where}); or read the "
-        "branches at the same pace"
+        "branches at the same pace, or collect the stream and give both the list"
     )
 
 
