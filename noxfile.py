@@ -1,4 +1,4 @@
-"""Every routine job: `nox -s` with demo, tests, properties, kills, corpus, types, lint, docs, dist, bench or watch."""
+"""Every routine job: `nox -s` with one of the sessions below; `nox -l` lists them."""
 
 import shutil
 from pathlib import Path
@@ -61,6 +61,20 @@ def corpus(session: nox.Session) -> None:
     session.run("pytest", "tests/test_corpus.py", "--snapshot-update", *session.posargs)
     session.run("git", "status", "--short", "--untracked-files=all", "--", SNAPSHOTS, external=True)
     session.run("git", "--no-pager", "diff", "--stat", "--patch", "--", SNAPSHOTS, external=True)
+
+
+@nox.session(name="tests-ray")
+def tests_ray(session: nox.Session) -> None:
+    """Run the tests that start Ray: runs, bounds, kills, generated pipelines; arguments after `--` go to pytest."""
+    session.install("-e", ".", *group("ray"))
+    session.run("pytest", "tests/ray", "--ignore=tests/ray/test_corpus.py", *session.posargs)
+
+
+@nox.session(name="corpus-ray")
+def corpus_ray(session: nox.Session) -> None:
+    """Compare the corpus on Ray with the snapshots of the other runners; arguments after `--` go to pytest."""
+    session.install("-e", ".", *group("ray"))
+    session.run("pytest", "tests/ray/test_corpus.py", *session.posargs)
 
 
 @nox.session

@@ -43,6 +43,7 @@ PUBLIC = [
     "OptionError",
     "Pipeline",
     "Program",
+    "RayRunner",
     "Retry",
     "Run",
     "RunEnded",

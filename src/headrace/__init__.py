@@ -4,6 +4,7 @@ from headrace.dsl.checkpoint import Checkpoint
 from headrace.dsl.flow import AsyncItems, Items
 from headrace.dsl.include import include
 from headrace.dsl.pipeline import Pipeline, pipeline
+from headrace.dsl.ray_runner import RayRunner
 from headrace.dsl.resource import resource
 from headrace.dsl.runner import AsyncRunner, Run, SyncRunner
 from headrace.dsl.step import Step, step
@@ -84,6 +85,7 @@ __all__ = [
     "OptionError",
     "Pipeline",
     "Program",
+    "RayRunner",
     "Retry",
     "Run",
     "RunEnded",

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["END", "ITEM_FUNCTIONS", "Boom", "Script", "failing", "number_of", "script_of", "seen"]
 
-END: Any = object()
+
+class END:
+    """In place of an item: the input has ended. A class, which is the same one in every process."""
+
+
 Script = Generator[Any, Any, Any]
 
 

@@ -22,7 +22,7 @@ import cloudpickle  # type: ignore[import-untyped]  # it has no stubs
 
 from headrace.errors import UnpicklableError
 
-__all__ = ["Raised", "importable", "packed", "raised", "rebuilt"]
+__all__ = ["Packer", "Raised", "importable", "packed", "raised", "rebuilt"]
 
 CACHED = type(functools.cache(len))
 HERE = os.path.dirname(os.path.dirname(__file__))  # headrace itself
@@ -35,12 +35,15 @@ def packed(thing: Any) -> bytes:
     5
     """
     with BytesIO() as file:
-        _Packer(file).dump(thing)
+        Packer(file).dump(thing)
         return file.getvalue()
 
 
-class _Packer(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
+class Packer(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
+    """Sends by value what another process cannot import."""
+
     def reducer_override(self, obj: Any) -> Any:
+        """How an object travels."""
         if isinstance(obj, (FunctionType, CACHED, type)):
             module = getattr(obj, "__module__", None) or ""
             if not importable(module):

@@ -210,9 +210,11 @@ class Hub:
         except Stopped:
             pass
 
-    def start(self, function: Callable[[], None]) -> None:
+    def start(self, function: Callable[[], None]) -> Fiber:
         """A fiber that runs `function` as soon as it is its turn."""
-        self.ready.append(self.spawn(function))
+        fiber = self.spawn(function)
+        self.ready.append(fiber)
+        return fiber
 
     def forget(self, fiber: Fiber) -> None:
         """The fiber is over, or about to be."""

@@ -30,7 +30,7 @@ from typing import Any
 from headrace.engine.outcome import END, Ended, Failed
 from headrace.engine.policy import Caught
 
-__all__ = ["Branch", "Channel", "Split", "express", "has_express"]
+__all__ = ["Branch", "Channel", "Split", "express", "has_express", "put_all"]
 
 Wait = Callable[[bool], None]  # told whether whoever waits for the same channel is to go on first
 
@@ -438,7 +438,7 @@ def _in_runs(
                 yield _asking(in_hand, asked, source, times, channel, failed) if times > 0 else in_hand
             finally:
                 items.extend(in_hand)
-                _put(channel, asked)
+                put_all(channel, asked)
                 asked = []
     finally:
         branch.in_hand = None
@@ -492,10 +492,10 @@ def _ask(channel: Channel, source: Iterator[Any], count: int, failed: Callable[[
     else:
         if len(asked) < count:
             channel.end()
-    _put(channel, asked)
+    put_all(channel, asked)
 
 
-def _put(channel: Channel, items: list[Any]) -> None:
+def put_all(channel: Channel, items: list[Any]) -> None:
     """Store items that were asked for, in every open branch."""
     channel.produced += len(items)
     for store in channel.stores:

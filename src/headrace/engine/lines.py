@@ -21,7 +21,7 @@ from headrace.engine.held import Held
 from headrace.engine.limits import Limits
 from headrace.engine.observers import Observers
 from headrace.engine.policy import Policy
-from headrace.engine.ports import Driver, Port, fill, tap
+from headrace.engine.ports import Asked, Driver, Port, fill, tap
 from headrace.engine.stopwatch import TIMED, Detail, Slowest, Stopwatch
 from headrace.engine.tasked import Tasked
 from headrace.engine.waits import telling
@@ -111,7 +111,7 @@ class Lines:
         self.opened: set[str] = set()
         self.deferred: set[str] = set()  # nodes that wait for a value when they are first read
         self.natives: dict[str, Iterator[Any]] = {}  # open stages that nobody reads yet
-        self.ports: dict[str, Port] = {}
+        self.ports: dict[str, Asked] = {}
         self.generators: dict[str, Iterator[Any]] = {}  # to be closed
         self.closed: set[Link] = set()  # edges that nobody reads any more
         self.counters: dict[Link, itertools.count[int]] = {}
@@ -230,12 +230,13 @@ class Lines:
     def _open_above(self, sources: Iterable[str]) -> None:
         """Open every stage that the nodes `sources` need, producers first."""
         needed: set[str] = set()
-        stack = [self.ends[source] for source in sources]
+        stack = [self.ends.get(source, source) for source in sources]  # what is far away is open
         while stack:
             end = stack.pop()
             if end not in needed and end not in self.opened:
                 needed.add(end)
-                stack += [self.ends[edge.source] for edge in self.nodes[self.stages[end].nodes[0]].stream_edges]
+                head = self.nodes[self.stages[end].nodes[0]]
+                stack += [self.ends.get(edge.source, edge.source) for edge in head.stream_edges]
         self.opened |= needed
         for end in sorted(needed, key=self.places.__getitem__):
             stage = self.stages[end]
@@ -466,7 +467,7 @@ def _retries(
     return found
 
 
-def _asking(channel: Channel, port: Port) -> Callable[[], None]:
+def _asking(channel: Channel, port: Asked) -> Callable[[], None]:
     """What a tap does to have more: it asks the producer, unless someone who reads the results does so anyway."""
     if not isinstance(channel, Split):
         return port.ask

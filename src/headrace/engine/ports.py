@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "Asked",
     "Calling",
     "Clock",
     "Driver",
@@ -172,7 +173,7 @@ class Driver(Protocol):
         """A fiber that runs `function` when it is first resumed."""
         ...
 
-    def start(self, function: Callable[[], None]) -> None:
+    def start(self, function: Callable[[], None]) -> Fiber:
         """A fiber that runs `function` as soon as it is its turn."""
         ...
 
@@ -234,6 +235,24 @@ class Driver(Protocol):
         self, program: Program, arguments: Mapping[str, Any], in_task: bool, checkpoints: Checkpoints | None
     ) -> Any:
         """What a run of its own gives: the result, or an iterator of a stream's items. In a task, their async kinds."""
+        ...
+
+
+class Asked(Protocol):
+    """A port, or what stands in its place where the producer is far away."""
+
+    @property
+    def source(self) -> Iterator[Any] | None:
+        """What gives the items, if that never waits."""
+        ...
+
+    @property
+    def ask(self) -> Callable[[], None]:
+        """Top the channel up, as far as that is possible without waiting."""
+        ...
+
+    def stop(self) -> None:
+        """Nobody wants any more."""
         ...
 
 

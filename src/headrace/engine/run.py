@@ -43,13 +43,14 @@ class Execution:
         detail: Detail,
         checkpoints: Checkpoints | None = None,
         observers: Observers | None = None,
+        failures: Failures | None = None,
     ) -> None:
         self.dag: Dag = program.dag
         self.observers: Observers = observers or NOBODY
         self.nodes: dict[str, Node] = {node.id: node for node in self.dag.nodes}
         self.values: dict[str, Any] = dict(arguments)
         self.driver = driver
-        self.failures: Failures = Failures()
+        self.failures: Failures = failures or Failures()
         self.blame: Blame = Blame(self.nodes, self.observers)
         self.lines: Lines = Lines(
             program,

@@ -16,12 +16,15 @@ The rules:
    limit holds for each fiber by itself.
 6. A stream whose consumers are all per-item steps with one item in flight, which meet again in a zip or only end in
    lists, is woven: one loop calls all of them for each item, and nobody waits for anybody.
+
+Where stages run far from each other, all that hands over through a channel makes its consumer wait, all values but
+parameters are late, and nodes that have different places are never in one stage.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,11 +34,17 @@ __all__ = ["PER_ITEM", "as_they_come", "calls_are_pooled", "calls_overlap", "cut
 
 PER_ITEM = frozenset({"map", "flat_map", "filter"})
 MAX_DEPTH = 100
+NOWHERE: Mapping[str, str] = {}
 
 
-def cut(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[Stage, ...]:
-    """The stages of `nodes`, which are in topological order; `outputs` are read by the caller of the run."""
-    cutter = _Cutter(nodes, outputs)
+def cut(
+    nodes: Sequence[Node], outputs: Sequence[str], *, far: bool = False, places: Mapping[str, str] = NOWHERE
+) -> tuple[Stage, ...]:
+    """The stages of `nodes`, which are in topological order; `outputs` are read by the caller of the run.
+
+    With `far`, stages that meet in a channel run in different places; `places` says where, by node id, if it matters.
+    """
+    cutter = _Cutter(nodes, outputs, far, places)
     for node in nodes:
         if node.kind != "parameter":
             cutter.place(node)
@@ -79,6 +88,8 @@ def _consumer_counts(nodes: Sequence[Node], outputs: Iterable[str]) -> dict[str,
 class _Growing:
     """A stage while nodes still join it."""
 
+    far: bool  # from whatever it does not join
+    left: frozenset[str]  # nodes whose items go to another place
     nodes: list[Node] = field(default_factory=list)
     consumers: int = 0
     only_caller: bool = False  # the caller of the run is the only consumer
@@ -98,7 +109,7 @@ class _Growing:
     @property
     def joinable(self) -> bool:
         """Whether a consumer of the same kind may pull the stage's iterator itself."""
-        alone = self.consumers == 1 and self.last.max_in_flight == 1
+        alone = self.consumers == 1 and self.last.max_in_flight == 1 and self.last.id not in self.left
         return alone and self.executor not in ("thread", "process") and not calls_overlap(self.last)
 
     @property
@@ -117,7 +128,8 @@ class _Growing:
     @property
     def makes_wait(self) -> bool:
         """Whether a consumer may have to wait for something that other code must do first."""
-        return self.waits or self.consumers > 1 or self.executor != "inline" or self.fiber
+        away = self.far and not self.joinable
+        return self.waits or self.consumers > 1 or self.executor != "inline" or self.fiber or away
 
     def takes(self, node: Node) -> bool:
         """Whether that node, the only consumer, may run where this stage runs."""
@@ -133,7 +145,7 @@ class _Growing:
         return Stage(nodes=ids, handoff=handoff, executor=self.executor, fiber=self.fiber, woven=woven)
 
 
-def _late(nodes: Sequence[Node]) -> set[str]:
+def _late(nodes: Sequence[Node], far: bool) -> set[str]:
     """The values that may not be there yet when a stream is read: of what reads one itself, or runs elsewhere."""
     late: set[str] = set()
     given: set[str] = set()  # before any step is called
@@ -141,7 +153,8 @@ def _late(nodes: Sequence[Node]) -> set[str]:
         if node.kind == "parameter" or (node.kind in RESOURCES and all(edge.source in given for edge in node.edges)):
             given.add(node.id)
         elif node.gives == "value" and (
-            node.stream_edges
+            far
+            or node.stream_edges
             or node.executor != "inline"
             or node.kind in RESOURCES
             or calls_are_pooled(node)
@@ -151,7 +164,7 @@ def _late(nodes: Sequence[Node]) -> set[str]:
     return late
 
 
-def _woven(nodes: Sequence[Node], outputs: frozenset[str]) -> dict[str, list[Node]]:
+def _woven(nodes: Sequence[Node], outputs: frozenset[str], places: Mapping[str, str]) -> dict[str, list[Node]]:
     """By the stream that they read: the nodes that can be one loop over it."""
     readers: dict[str, list[Node]] = {node.id: [] for node in nodes}
     for node in nodes:
@@ -165,7 +178,7 @@ def _woven(nodes: Sequence[Node], outputs: frozenset[str]) -> dict[str, list[Nod
         inside = root.id in taken and not any(group[-1] is root for group in found.values())
         if several and not inside and root.gives == "stream" and root.executor == "inline" and root.max_in_flight == 1:
             group = _group(root, readers, place, outputs)
-            if group:
+            if group and all(places.get(node.id) == places.get(root.id) for node in group):
                 found[root.id] = group
                 taken.update(node.id for node in group)
     return found
@@ -211,13 +224,20 @@ def _weavable(node: Node) -> bool:
 
 
 class _Cutter:
-    def __init__(self, nodes: Sequence[Node], outputs: Sequence[str]) -> None:
+    def __init__(self, nodes: Sequence[Node], outputs: Sequence[str], far: bool, places: Mapping[str, str]) -> None:
+        self.far = far
+        self.left = frozenset(
+            edge.source
+            for node in nodes
+            for edge in node.stream_edges
+            if places.get(edge.source) != places.get(node.id)
+        )
         self.consumers = _consumer_counts(nodes, outputs)
         self.outputs = frozenset(outputs)
         self.stages: list[_Growing] = []
         self.stage_of: dict[str, _Growing] = {}
-        self.late = _late(nodes)
-        self.woven = _woven(nodes, self.outputs)
+        self.late = _late(nodes, far)
+        self.woven = _woven(nodes, self.outputs, places)
 
     def place(self, node: Node) -> None:
         if node.id in self.stage_of:  # woven into the stage of what it reads
@@ -250,7 +270,7 @@ class _Cutter:
         return producers[0] if producers[0].depth < MAX_DEPTH else None
 
     def _opened(self, node: Node, producers: list[_Growing]) -> _Growing:
-        stage = _Growing()
+        stage = _Growing(self.far, self.left)
         for producer in producers:
             if producer.depth >= MAX_DEPTH or (producer.waits and as_they_come(node)):
                 producer.apart = True

@@ -1,0 +1,521 @@
+"""Whoever runs a pipeline in several places: opens a section in each, reads what comes out, and ends them all.
+
+The caller's own end is a section as well, without stages: it reads the last link. Values that one section makes and
+another needs come by here, as bytes.
+
+A deadlock is known exactly. Each section tells when nothing in it can go on, with the numbers of messages that it has
+sent and received until then. When all have told, and as many were received as were sent, each is asked again: if
+nothing has changed by then, no message was on its way in between, and nobody can ever go on.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import msgspec
+
+from headrace.drivers.place import Codec, Final, News, Parked, Peer, SectionHub, Task, Wire
+from headrace.engine.channel import Branch, Channel
+from headrace.engine.deadlock import Link as Place
+from headrace.engine.deadlock import deadlock
+from headrace.engine.events import EVENTS, Blocked, DeadlockFound, RunEnded, RunStarted, Unblocked
+from headrace.engine.observers import Observers
+from headrace.engine.outcome import END, Failed, Failures
+from headrace.engine.report import EdgeReport, NodeReport, Report
+from headrace.engine.scope import Scope
+from headrace.engine.section import SectionRun, Situation
+from headrace.engine.snapshot import Live, NodeSnapshot
+from headrace.errors import DeadlockError, WorkerError
+from headrace.graph.dag import RESOURCES, Dag, Edge, Program
+from headrace.graph.sections import CALLER, Link, Section
+
+__all__ = ["Far", "FarRun"]
+
+OF_SECTIONS = EVENTS - {RunStarted, RunEnded, DeadlockFound, Blocked, Unblocked}
+numbers: itertools.count[int] = itertools.count(1)
+
+
+class Far(Peer, Protocol):
+    """A place, seen from here."""
+
+    def call(self, method: str, *arguments: Any) -> Callable[[float | None], Any]:
+        """Begin a call of that method of `Place`; gives what waits for its result, for so many seconds at most.
+
+        Raises: TimeoutError: it took longer; WorkerError: the place is gone.
+        """
+        ...
+
+    def kill(self) -> None:
+        """End it at once."""
+        ...
+
+
+class FarRun(SectionRun):
+    """One run in several places. Call either `result` or `items`, once."""
+
+    def __init__(
+        self,
+        program: Program,
+        arguments: Mapping[str, Any],
+        parts: Sequence[Section],
+        places: Sequence[Far],
+        codec: Codec,
+        counting: bool,
+        patience: float | None,
+        observers: Observers | None = None,
+    ) -> None:
+        self.program = program
+        self.whole: Dag = program.dag
+        self.arguments = arguments
+        self.parts = parts
+        self.places = places
+        self.codec = codec
+        self.counting = counting
+        self.patience = patience  # seconds that a section has to stop
+        self.number: int = next(numbers)
+        self.hub: SectionHub = SectionHub()
+        self.wires: list[Wire] = []
+        own = _callers(program)
+        super().__init__(
+            own,
+            msgspec.structs.replace(program, dag=own.dag),
+            {},
+            self.hub,
+            counting,
+            self._way,
+            _Nobody(),
+            lambda: None,
+        )
+        self.failures: Failures = Failures()
+        self.observers: Observers = observers or Observers()
+        self.hears: tuple[type, ...] = tuple(kind for kind in OF_SECTIONS if self.observers.hear(kind))
+        self.hub.run = self
+        self.hub.idle, self.hub.tell = self.idle, self._all_parked
+        for wire in self.wires:
+            wire.arrived = self.arrived
+        self.pending: set[str] = {
+            node.id
+            for node in self.whole.nodes
+            if node.gives == "value" and node.kind != "parameter" and node.kind not in RESOURCES
+        }
+        self.unread: bool = self.whole.returns == "stream"
+        self.data: dict[str, Any] = {}  # packed values
+        self.parks: dict[int, Parked] = {}  # by section
+        self.watches: dict[int, threading.Thread] = {}
+        self.finals: list[Final] = []
+        self.confirming: threading.Thread | None = None
+        self.counted: Report | None = None  # at the end
+
+    # -- from beginning to end ---------------------------------------------------------------------------------
+
+    def result(self) -> Any:
+        """Run to the end. Raises the first failure, with later ones as notes on it."""
+        items = list(self.items())
+        return items if self.whole.returns == "stream" else self._output()
+
+    def items(self) -> Generator[Any, None, None]:
+        """The items of the stream that the pipeline gives, if it gives one.
+
+        Raises the first failure, with later ones as notes on it.
+        """
+        self.driver.begin()
+        try:
+            self._open()
+            if self.failure is None:
+                yield from self._items()
+                self.driver.run_until(self._settled)
+        except GeneratorExit:
+            pass
+        except BaseException as error:
+            self.fail(error)
+        self.close()
+
+    def _items(self) -> Iterator[Any]:
+        if self.whole.returns == "stream":
+            for item in self.read():
+                if self.failure is not None:
+                    return
+                try:
+                    yield item
+                except BaseException:
+                    self.leave()
+                    raise
+        self.unread = False
+
+    def _open(self) -> None:
+        """Open all sections, and begin when all resources are entered."""
+        opened = [place.call("open", *self._task(part)) for part, place in zip(self.parts, self.places, strict=True)]
+        ready = [wait(None) for wait in opened]
+        for part, place in zip(self.parts, self.places, strict=True):
+            thread = threading.Thread(target=self._watch, args=(part, place), name="headrace watch", daemon=True)
+            self.watches[part.number] = thread
+            thread.start()
+        if not all(ready):
+            self.driver.run_until(lambda: self.failure is not None)
+            return
+        self.hub.sent += len(self.places)
+        for wait in [place.call("begin") for place in self.places]:
+            wait(None)
+
+    def _task(self, part: Section) -> tuple[Task, dict[Link, Peer]]:
+        given = {
+            id: self.codec.packed(self.arguments[id], f"argument '{id}'") for id in part.takes if id in self.arguments
+        }
+        what = ", ".join(str(node) for node in part.dag.nodes if node.id in part.own and node.function)
+        program = self.codec.packed(_program(self.program, part), what)
+        task = Task(self.number, part, program, given, self.counting, self.hears)
+        return task, {link: self._producer(link) for link in part.reads}
+
+    def _producer(self, link: Link) -> Far:
+        return next(place for part, place in zip(self.parts, self.places, strict=True) if link in part.feeds)
+
+    def _way(self, link: Link) -> Wire:
+        step = str(self.program.dag.node(link.source))
+        wire = Wire(self.hub, self.number, link, self._producer(link), self.codec, step)
+        self.wires.append(wire)
+        return wire
+
+    def _settled(self) -> bool:
+        return self.failure is not None or not (self.pending or self.unread)
+
+    def _output(self) -> Any:
+        values = tuple(
+            self.arguments[id] if id in self.arguments else self.codec.value(self.data[id]) for id in self.whole.outputs
+        )
+        return values if self.whole.returns == "tuple" else values[0] if values else None
+
+    def fail(self, error: BaseException) -> None:
+        """The run has failed."""
+        self.leave()
+        self.failures.add(error)
+
+    def close(self) -> None:
+        """End all sections, consumers first. Raises the first failure of the run, if there was any."""
+        if self.confirming is not None:
+            self.confirming.join()
+        self._try(self._halt)
+        self.halt()
+        self.lines.close()
+        order = sorted(zip(self.parts, self.places, strict=True), key=self._depth, reverse=True)
+        for part, place in order:
+            self._try(partial(self._stop, part, place))
+        for wire in self.wires:
+            wire.end()
+            wire.join()
+        self._try(self.driver.close)
+        if self.failure is not None:
+            raise self.failure
+
+    def _halt(self) -> None:
+        """Before anything is closed, nothing runs any more: else what is closed here would let others go on."""
+        waits = [(place, place.call("halt")) for place in self.places]
+        for place, wait in waits:
+            try:
+                wait(self.patience)
+            except TimeoutError:
+                place.kill()
+            except WorkerError:
+                pass  # whoever watches it says so
+
+    def _depth(self, pair: tuple[Section, Far]) -> int:
+        own = pair[0].own
+        return max((place for place, node in enumerate(self.whole.nodes) if node.id in own), default=0)
+
+    def _stop(self, part: Section, place: Far) -> None:
+        failure = None if self.failure is None else Failed(self.failure)
+        try:
+            final = place.call("stop", self.codec.packed_end(failure, "the run"))(self.patience)
+        except (TimeoutError, WorkerError):
+            place.kill()
+            final = None
+        if final is not None:
+            self.finals.append(final)
+        thread = self.watches.get(part.number)
+        if thread is not None:
+            thread.join()
+        while not self.hub.mail.empty():
+            self.hub.mail.get()()
+
+    # -- what sections tell ------------------------------------------------------------------------------------
+
+    def _watch(self, part: Section, place: Far) -> None:
+        """Have the run told of the news of one section, until it is over."""
+        try:
+            while found := place.call("watch")(None):
+                for news in found:
+                    self.hub.post(partial(self._heard, part, news))
+        except Exception as error:
+            self.hub.post(partial(self._lost, part, error))
+
+    def _heard(self, part: Section, news: News) -> None:
+        if news.kind == "failed":
+            failed = self.codec.end(news.data)
+            assert isinstance(failed, Failed)
+            self._failed(failed.error)
+        elif news.kind == "parked":
+            self.parks[part.number] = news.data
+            self._consider()
+        elif news.kind == "event":
+            self.observers.tell(msgspec.structs.replace(self.codec.value(news.data), run=self.observers.run))
+        else:
+            self.pending.discard(news.id)
+            if news.kind == "made":
+                self._hand_on(news.id, news.data)
+            self._look()
+
+    def _lost(self, part: Section, error: Exception) -> None:
+        failed = self.codec.end(self.codec.packed_end(Failed(error), "the run"))
+        assert isinstance(failed, Failed)
+        self._failed(failed.error)
+
+    def _failed(self, error: BaseException) -> None:
+        self.fail(error)
+        self._look()
+
+    def _look(self) -> None:
+        """The caller looks whether the run is over."""
+        if not self.hub.closing:
+            self.hub.ready.append(self.hub.root)
+
+    def _hand_on(self, id: str, data: Any) -> None:
+        self.hub.received += 1
+        self.data[id] = data
+        for part, place in zip(self.parts, self.places, strict=True):
+            if id in part.takes:
+                self.hub.sent += 1
+                place.call("give", id, data)
+
+    # -- deadlocks ---------------------------------------------------------------------------------------------
+
+    def _all_parked(self, parked: Parked) -> None:
+        self._consider()
+
+    def _consider(self) -> None:
+        """Perhaps nothing can go on any more."""
+        if self.hub.closing or self.confirming is not None or len(self.parks) < len(self.parts):
+            return
+        seen = dict(self.parks)
+        seen[CALLER] = Parked(self.hub.sent, self.hub.received)
+        if sum(each.sent for each in seen.values()) == sum(each.received for each in seen.values()):
+            self.confirming = threading.Thread(target=self._confirm, args=(seen,), name="headrace confirm", daemon=True)
+            self.confirming.start()
+
+    def _confirm(self, seen: Mapping[int, Parked]) -> None:
+        """Ask all sections again."""
+        situations: list[Situation] = []
+        try:
+            parked = [wait(None) for wait in [place.call("parked") for place in self.places]]
+            now = dict(zip((part.number for part in self.parts), parked, strict=True))
+            same = all(now[number] == seen[number] for number in now)
+            if same:
+                situations = [wait(None) for wait in [place.call("situation") for place in self.places]]
+        except Exception:  # it is gone, and whoever watches it says so
+            same = False
+        self.hub.post(partial(self._confirmed, seen, same, situations))
+
+    def _confirmed(self, seen: Mapping[int, Parked], same: bool, situations: Sequence[Situation]) -> None:
+        if self.confirming is not None:
+            self.confirming.join()  # it has nothing left to do
+        self.confirming = None
+        if same and seen[CALLER] == (self.hub.sent, self.hub.received) and not self._settled():
+            error = self._locked([*situations, self.situation()])
+            self.observers.deadlock(error)
+            self._failed(error)
+        elif self.parks != {number: each for number, each in seen.items() if number != CALLER}:
+            self._consider()
+
+    def _locked(self, situations: Sequence[Situation]) -> DeadlockError:
+        """The error for these situations, as it would be if all were in one place."""
+        channels, branches = self._rebuilt(situations)
+        order = {node.id: place for place, node in enumerate(self.whole.nodes)}
+        values = [
+            Edge(parameter=name, source=source, delivery="value") for each in situations for name, source in each.values
+        ]
+        ends = {stage.nodes[-1] for stage in self.whole.stages if stage.handoff == "channel"}
+        waits = [link for each in situations for link in each.items]
+        items = sorted([link for link in waits if link[0] in ends] or waits, key=lambda link: order[link[0]])
+        nodes = {node.id: node for node in self.whole.nodes}
+        by_link = {link: branch for branch, link in branches.items()}
+        assert channels is not None
+        return deadlock([*values, *(by_link[link] for link in items)], branches, nodes)
+
+    def _rebuilt(self, situations: Sequence[Situation]) -> tuple[dict[str, Channel], dict[Branch, Place]]:
+        """The channels as they are, with as many items in them, by node; and the edges of their branches."""
+        channels: dict[str, Channel] = {}
+        ahead = {place: count for each in situations for place, count in each.ahead}
+        links: dict[Branch, Place] = {}
+        for each in situations:
+            if each.channel is None:
+                continue
+            id, asking, ended = each.channel
+            in_flight = dict(each.in_flight)
+            edges = self._edges(id)
+            channel = channels[id] = Channel(self.whole.node(id).max_in_flight, len(edges))
+            channel.asking = asking
+            for (place, link), branch in zip(edges, channel.branches, strict=True):
+                links[branch] = place
+                if link in in_flight and place in ahead:
+                    branch.items.extend([None] * (in_flight[link] - asking - ahead[place]))
+                else:
+                    branch.closed = True
+                    channel.leave(branch)
+            if ended:
+                channel.end(END)
+        return channels, links
+
+    def _edges(self, source: str) -> list[tuple[Place, Link]]:
+        """The edges from a node, each with the link that it is part of."""
+        found = [
+            ((source, node.id, edge.parameter), Link(source, edge.delivery == "failures", part.number))
+            for node in self.whole.nodes
+            for edge in node.stream_edges
+            if edge.source == source
+            for part in self.parts
+            if node.id in part.own
+        ]
+        if self.whole.returns == "stream" and source == self.whole.outputs[0]:
+            found.append(((source, "", "items"), Link(source, False, CALLER)))
+        return found
+
+    # -- observers and the report ------------------------------------------------------------------------------
+
+    def observed(self) -> tuple[Any, Report]:
+        """The result, and the counts; observers hear of both."""
+        run, begun = self.observers.run, self.hub.clock.now()
+        live = Live(self._look_at_all, time.monotonic)
+        around = Scope(self.observers.begun(RunStarted(run=run, dag=self.whole, live=live)))
+        try:
+            with around:
+                result = self.result()
+        finally:
+            self.counted = counts = self.report()
+            live.end()
+            seconds = self.hub.clock.now() - begun
+            ended = RunEnded(run=run, dag=self.whole, report=counts, failure=self.failure, seconds=seconds)
+            self.observers.tell(ended)
+        return result, counts
+
+    def _look_at_all(self) -> Iterator[NodeSnapshot]:
+        """How far all nodes have come; at the end, as the report says. In any thread."""
+        if self.counted is None:
+            found = {node.id: node for node in self._looked()}
+        else:
+            found = {node.id: _at_end(node) for node in self.counted.nodes}
+        for node in self.whole.nodes:
+            if node.kind != "parameter":
+                yield msgspec.structs.replace(
+                    found.get(node.id, NodeSnapshot(id=node.id, items_in=0, items_out=0, state="waiting")),
+                    max_in_flight=node.max_in_flight,
+                )
+
+    def _looked(self) -> Iterator[NodeSnapshot]:
+        for wait in [place.call("look") for place in self.places]:
+            try:
+                yield from wait(1.0)
+            except (TimeoutError, WorkerError):  # nobody can tell
+                pass
+
+    def report(self) -> Report:
+        """What all sections did, in the order of the DAG."""
+        highest = {link: count for final in self.finals for link, count in final.highest.items()}
+        made = [final.report for final in self.finals] + [super().counts()]
+        edges = {(edge.source, edge.target, edge.parameter): edge for each in made for edge in each.edges}
+        nodes = {node.id: node for each in made for node in each.nodes}
+        taken = [
+            self._edge(place, link, edges, highest)
+            for node in self.whole.nodes
+            if node.gives == "stream"
+            for place, link in self._edges(node.id)
+        ]
+        by_place = {(edge.source, edge.target, edge.parameter): edge for edge in taken}
+        in_order = [
+            by_place[edge.source, node.id, edge.parameter] for node in self.whole.nodes for edge in node.stream_edges
+        ]
+        if self.whole.returns == "stream":
+            in_order.append(by_place[self.whole.outputs[0], "", "items"])
+        return Report(
+            nodes=tuple(self._node(node.id, nodes, in_order) for node in self.whole.nodes if node.kind != "parameter"),
+            edges=tuple(in_order),
+        )
+
+    def _edge(
+        self, place: Place, link: Link, edges: Mapping[Place, EdgeReport], highest: Mapping[Link, int]
+    ) -> EdgeReport:
+        source, target, parameter = place
+        read = edges.get(place)
+        taken = read.taken if read is not None else 0
+        if link.reader == CALLER:
+            taken = self.lines.branches[place].taken
+        most = highest.get(link, read.highest_in_flight if read is not None else 0)
+        return EdgeReport(source=source, target=target, parameter=parameter, taken=taken, highest_in_flight=most)
+
+    def _node(self, id: str, nodes: Mapping[str, NodeReport], edges: Sequence[EdgeReport]) -> NodeReport:
+        report = nodes.get(id, NodeReport(id=id, items_in=0, items_out=0))
+        most = max((edge.highest_in_flight for edge in edges if edge.source == id), default=0)
+        taken = sum(edge.taken for edge in edges if edge.target == id)
+        return msgspec.structs.replace(report, highest_in_flight=most, items_in=taken)
+
+
+def _at_end(node: NodeReport) -> NodeSnapshot:
+    """A node of a run that is over."""
+    return NodeSnapshot(
+        id=node.id,
+        items_in=node.items_in,
+        items_out=node.items_out,
+        skipped=node.skipped,
+        failed=node.failed,
+        retried=node.retried,
+        seconds=node.seconds,
+        state="done",
+        total=node.items_out,
+    )
+
+
+class _Nobody:
+    """Nobody hears of what the caller's own section does: it makes nothing."""
+
+    def failed(self, error: BaseException) -> None:
+        """It reads only."""
+
+    def made(self, id: str, value: Any) -> None:
+        """It makes nothing."""
+
+    def done(self, id: str) -> None:
+        """It makes nothing."""
+
+
+def _callers(program: Program) -> Section:
+    """The caller's own section: it has no stage, and reads what the pipeline gives if that is a stream."""
+    dag = program.dag
+    outputs = dag.outputs if dag.returns == "stream" else ()
+    nodes = tuple(msgspec.structs.replace(node, inputs=(), stage=None) for node in dag.nodes if node.id in outputs)
+    return Section(
+        number=CALLER,
+        place=None,
+        dag=msgspec.structs.replace(dag, nodes=nodes, stages=(), outputs=(), returns="nothing"),
+        own=(),
+        reads=tuple(Link(id, False, CALLER) for id in outputs),
+        feeds=(),
+        takes=(),
+        gives=(),
+    )
+
+
+def _program(program: Program, part: Section) -> Program:
+    """What one section needs of the program."""
+    own = set(part.own)
+    return Program(
+        dag=part.dag,
+        functions={id: function for id, function in program.functions.items() if id in own},
+        constants={key: value for key, value in program.constants.items() if key[0] in own},
+        inner={id: inner for id, inner in program.inner.items() if id in own},
+        results={},
+        codes={},
+        limits={id: limit for id, limit in program.limits.items() if id in own},
+        retries={id: retry for id, retry in program.retries.items() if id in own},
+    )

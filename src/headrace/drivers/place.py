@@ -1,0 +1,532 @@
+"""A place where one section of a DAG runs: a hub in a thread, and the calls from other places that reach it.
+
+A place answers calls in any number of threads; everything that they mean is done in the section's own thread, as a
+message. Nothing here knows what carries the calls: a place knows others as `Peer`s, and a `Codec` makes bytes of what
+goes to them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from queue import Empty, SimpleQueue
+from time import perf_counter
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+from greenlet import getcurrent
+
+from headrace.drivers.sync import Hub, Mail, ThreadMail, nothing
+from headrace.engine.events import Event
+from headrace.engine.live import Look
+from headrace.engine.observers import Observers
+from headrace.engine.outcome import Ended, Failed
+from headrace.engine.report import Report
+from headrace.engine.section import SectionRun, Situation
+from headrace.engine.snapshot import NodeSnapshot
+from headrace.errors import UnpicklableError
+from headrace.graph.dag import Program
+from headrace.graph.sections import Link, Section
+from headrace.graph.values import shown
+
+__all__ = ["Codec", "Final", "News", "Parked", "Peer", "Place", "Reply", "SectionHub", "Task", "Wire"]
+
+STILL = 0.02  # seconds without a message after which a section says that it waits
+PROMPT = 0.0005  # seconds after which an item that is wanted is sent before the producer is asked again
+
+Reply = tuple[int, Any, "Ended | Failed | None", bool]  # the first item's number, the items, the end, if it is valid
+
+
+class Peer(Protocol):
+    """Another place. Safe to use from threads."""
+
+    def pull(self, run: int, link: Link, acknowledged: int, received: int) -> Reply:
+        """The answer to a request, as soon as there is one."""
+        ...
+
+    def acknowledge(self, run: int, link: Link, count: int) -> None:
+        """The consumer of the link has so many items."""
+        ...
+
+    def close(self, run: int, link: Link) -> None:
+        """Nobody reads the link any more."""
+        ...
+
+
+class Codec(Protocol):
+    """What goes from one place to another."""
+
+    def packed_items(self, items: list[Any], step: str) -> tuple[Any, Failed | None]:
+        """Those up to the first that cannot go, and the failure of that one."""
+        ...
+
+    def items(self, data: Any, step: str) -> list[Any]:
+        """What was packed."""
+        ...
+
+    def packed_end(self, ended: Ended | Failed | None, step: str) -> Any:
+        """The end of a stream."""
+        ...
+
+    def end(self, data: Any) -> Ended | Failed | None:
+        """What was packed; the same failure is the same object, whichever way it comes."""
+        ...
+
+    def packed(self, value: Any, what: str) -> Any:
+        """A value, of which a message says that it is `what`."""
+        ...
+
+    def value(self, data: Any) -> Any:
+        """What was packed."""
+        ...
+
+
+class Parked(NamedTuple):
+    """Nothing can go on in a section, after it has sent and received so many messages."""
+
+    sent: int
+    received: int
+
+
+class News(NamedTuple):
+    """What a section tells whoever runs the pipeline: "failed", "made", "done" (with a value), "event" or "parked"."""
+
+    kind: str
+    id: str
+    data: Any
+
+
+class Final(NamedTuple):
+    """What is left of a section that is over."""
+
+    report: Report
+    highest: dict[Link, int]
+
+
+class Task(NamedTuple):
+    """What a place is to run."""
+
+    run: int
+    section: Section
+    program: Any  # a packed `Program`
+    arguments: Mapping[str, Any]  # packed
+    counting: bool
+    hears: tuple[type, ...] = ()  # the events that somebody hears
+
+
+class _IdleMail(ThreadMail):
+    """Mail that tells when there is none and somebody wants some."""
+
+    hub: SectionHub
+
+    def get(self, *args: Any, **kwargs: Any) -> Callable[[], None]:
+        if not self.empty() or self.hub.closing:
+            return super().get(*args, **kwargs)
+        self.hub.idle()
+        if self.hub.ready:
+            return nothing
+        if not self.hub.waits_for_others:
+            return super().get(*args, **kwargs)
+        try:
+            return super().get(timeout=STILL)
+        except Empty:
+            self.hub.park()
+            letter: Callable[[], None] = super().get()
+            self.hub.parked = None
+            return letter
+
+
+class SectionHub(Hub):
+    """A hub whose run is one section of several: others may have something to say at any time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        mail = _IdleMail()
+        mail.hub = self
+        self.mail: Mail = mail
+        self.sent: int = 0
+        self.received: int = 0
+        self.parked: Parked | None = None
+        self.tell: Callable[[Parked], None] = lambda parked: None
+        self.idle: Callable[[], None] = lambda: None
+        self.expect(1)  # the others
+
+    @property
+    def waits_for_others(self) -> bool:
+        """Whether nothing is under way here."""
+        return self.expected == 1 and not self.timers.waiting
+
+    def park(self) -> None:
+        """Nothing can go on until another section says something."""
+        self.parked = Parked(self.sent, self.received)
+        self.tell(self.parked)
+
+    def read_now(self) -> None:
+        """Do what messages say that have come, in the middle of something."""
+        if self.mail.empty() or self.closing or getcurrent() is self.reader:
+            return
+        while (letter := self._letter_at_hand()) is not None:
+            self._read(letter)
+
+
+class Wire:
+    """The way to the producer of one link, with a thread that waits for its answers."""
+
+    def __init__(self, hub: SectionHub, run: int, link: Link, peer: Peer, codec: Codec, step: str) -> None:
+        self.hub = hub
+        self.run = run
+        self.link = link
+        self.peer = peer
+        self.codec = codec
+        self.step = step
+        self.requests: SimpleQueue[tuple[int, int] | None] = SimpleQueue()
+        self.arrived: Callable[[Link, int, list[Any], Ended | Failed | None], None] | None = None
+        self.thread: threading.Thread = threading.Thread(
+            target=self._work, name=f"headrace link of {step}", daemon=True
+        )
+
+    def pull(self, acknowledged: int, received: int) -> None:
+        """Have the producer answer."""
+        if not self.thread.is_alive():
+            self.thread.start()
+        self.hub.sent += 1
+        self.requests.put((acknowledged, received))
+
+    def acknowledge(self, acknowledged: int) -> None:
+        """The consumer's code has so many items."""
+        self.hub.sent += 1
+        self.peer.acknowledge(self.run, self.link, acknowledged)
+
+    def close(self) -> None:
+        """Nobody wants any more."""
+        self.hub.sent += 1
+        self.peer.close(self.run, self.link)
+
+    def end(self) -> None:
+        """No more requests."""
+        self.requests.put(None)
+
+    def join(self) -> None:
+        """Wait until the thread has ended; the producer has answered, or is gone."""
+        if self.thread.is_alive():
+            self.thread.join()
+
+    def _work(self) -> None:
+        while (request := self.requests.get()) is not None:
+            try:
+                first, data, ended, valid = self.peer.pull(self.run, self.link, *request)
+                if not valid:
+                    return
+                answer = first, self.codec.items(data, self.step), self.codec.end(ended)
+            except Exception as error:  # whichever way it is heard of, it is one failure
+                answer = request[1], [], self.codec.end(self.codec.packed_end(Failed(error), self.step))
+            self.hub.post(partial(self._deliver, *answer))
+
+    def _deliver(self, first: int, items: list[Any], ended: Ended | Failed | None) -> None:
+        self.hub.received += 1
+        if self.arrived is not None:
+            self.arrived(self.link, first, items, ended)
+
+
+class _Reporter:
+    """Hears the events of a section, and hands them on."""
+
+    def __init__(self, hears: tuple[type, ...], tell: Callable[[Event], None]) -> None:
+        self.hears = hears
+        self.tell = tell
+
+    def __call__(self, event: Event, /) -> None:
+        """One more."""
+        self.tell(event)
+
+
+class Place:
+    """Runs one section after the other. Its methods are called from other places, in any thread."""
+
+    def __init__(self, codec: Callable[[], Codec]) -> None:
+        self.new_codec = codec
+        self.codec: Codec = codec()
+        self.news: SimpleQueue[News | None] = SimpleQueue()
+        self.live: _Live | None = None
+
+    # -- called by whoever runs the pipeline -------------------------------------------------------------------
+
+    def open(self, task: Task, peers: Mapping[Link, Peer]) -> bool:
+        """Make ready for a section: enter its resources. Tells whether that went well; if not, why is news."""
+        self.news = SimpleQueue()
+        self.codec = self.new_codec()
+        self.live = _Live(task, peers, self.codec, self.news)
+        self.live.thread.start()
+        self.live.entered.wait()
+        return self.live.ready
+
+    def begin(self) -> None:
+        """Compute what can be computed."""
+        if self.live is not None:
+            self.live.message(self.live.run.begin)
+
+    def give(self, id: str, data: Any) -> None:
+        """A value that was made elsewhere."""
+        if self.live is not None:
+            self.live.message(partial(self.live.run.given, id, self.codec.value(data)))
+
+    def watch(self) -> list[News]:
+        """The next news, as soon as there are some; none if the section is over."""
+        first = self.news.get()
+        if first is None:
+            return []
+        return [first, *self._more_news()]
+
+    def _more_news(self) -> list[News]:
+        found = []
+        while not self.news.empty():
+            news = self.news.get()
+            if news is None:
+                self.news.put(None)
+                break
+            found.append(news)
+        return found
+
+    def parked(self) -> Parked | None:
+        """Whether nothing can go on here, and since which messages."""
+        return None if self.live is None else self.live.hub.parked
+
+    def look(self) -> list[NodeSnapshot]:
+        """How far the nodes of the section have come."""
+        live = self.live
+        if live is None or live.look is None:
+            return []
+        own = set(live.task.section.own)
+        return [node for node in live.look.nodes() if node.id in own]
+
+    def situation(self) -> Situation:
+        """What is waited for here, while nothing can go on."""
+        assert self.live is not None
+        return self.live.run.situation()
+
+    def halt(self) -> None:
+        """The run is over: ask for nothing any more, and wait until no code of the user's is running."""
+        if self.live is not None:
+            self.live.post(self.live.end)
+            self.live.halted.wait()
+
+    def stop(self, failure: Any) -> Final | None:
+        """Close what is open, and wait for that; the run has failed with `failure`. What fails in it is news."""
+        live = self.live
+        if live is None:
+            return None
+        failed = self.codec.end(failure)
+        live.failure = failed.error if isinstance(failed, Failed) else None
+        live.closing.set()
+        live.thread.join()
+        self.live = None
+        return live.final
+
+    # -- called by other sections ------------------------------------------------------------------------------
+
+    def pull(self, run: int, link: Link, acknowledged: int, received: int) -> Reply:
+        """The answer to a request, as soon as there is one."""
+        live = self._of(run)
+        if live is None:
+            return 0, None, None, False
+        box: SimpleQueue[Reply] = SimpleQueue()
+        live.ask(link, acknowledged, received, box)
+        return box.get()
+
+    def acknowledge(self, run: int, link: Link, count: int) -> None:
+        """The consumer of the link has so many items."""
+        live = self._of(run)
+        if live is not None:
+            live.message(partial(live.run.acknowledged, link, count))
+
+    def close(self, run: int, link: Link) -> None:
+        """Nobody reads the link any more."""
+        live = self._of(run)
+        if live is not None:
+            live.message(partial(live.run.unwanted, link))
+
+    def _of(self, run: int) -> _Live | None:
+        return self.live if self.live is not None and self.live.task.run == run else None
+
+
+class _Live:
+    """A section while it runs, in a thread of its own."""
+
+    run: SectionRun
+
+    def __init__(self, task: Task, peers: Mapping[Link, Peer], codec: Codec, news: SimpleQueue[News | None]) -> None:
+        self.task = task
+        self.peers = peers
+        self.codec = codec
+        self.news = news
+        self.hub: SectionHub = SectionHub()
+        self.wires: list[Wire] = []
+        self.entered: threading.Event = threading.Event()
+        self.halted: threading.Event = threading.Event()
+        self.closing: threading.Event = threading.Event()
+        self.ready: bool = False
+        self.finished: bool = False
+        self.over: bool = False
+        self.lock: threading.Lock = threading.Lock()
+        self.boxes: set[SimpleQueue[Reply]] = set()  # of open requests
+        self.since: dict[SimpleQueue[Reply], float] = {}
+        self.failure: BaseException | None = None
+        self.look: Look | None = None
+        self.final: Final | None = None
+        label = task.section.own[-1] if task.section.own else "resources"
+        self.thread: threading.Thread = threading.Thread(target=self._main, name=f"headrace {label}", daemon=True)
+
+    def post(self, message: Callable[[], None]) -> None:
+        """Have `message` called in the section's thread."""
+        self.hub.post(message)
+
+    def message(self, message: Callable[[], None]) -> None:
+        """The same, for what another section has sent."""
+        self.hub.post(partial(self._receive, message))
+
+    def _receive(self, message: Callable[[], None]) -> None:
+        if not self.over:
+            self.hub.received += 1
+            message()
+
+    def end(self) -> None:
+        """The run is over."""
+        self.over = True
+        self.hub.ready.append(self.hub.root)
+
+    # -- in its own thread -------------------------------------------------------------------------------------
+
+    def _main(self) -> None:
+        try:
+            self._begin()
+        except BaseException as error:
+            self.failed(error)
+            self.over = True
+        self.entered.set()
+        self.hub.run_until(lambda: self.over)
+        if hasattr(self, "run"):
+            self.run.halt()
+        self.halted.set()
+        self.closing.wait()
+        self._finish()
+
+    def _begin(self) -> None:
+        hub, task = self.hub, self.task
+        hub.begin()
+        arguments = {id: self.codec.value(data) for id, data in task.arguments.items()}
+        self.run = run = SectionRun(
+            task.section,
+            self._program(),
+            arguments,
+            hub,
+            task.counting,
+            self._way,
+            self,
+            self._stored,
+            Observers([_Reporter(task.hears, self._event)] if task.hears else ()),
+        )
+        hub.run = run
+        self.look = Look(run.dag, run.lines)
+        for wire in self.wires:
+            wire.arrived = run.arrived
+        hub.idle, hub.tell = run.idle, self._parked
+        try:
+            run.enter()
+        except BaseException as error:
+            run.fail(error)
+        self.ready = run.failure is None
+
+    def _program(self) -> Program:
+        try:
+            program: Program = self.codec.value(self.task.program)
+        except Exception as error:
+            nodes = ", ".join(str(node) for node in self.task.section.dag.nodes if node.function)
+            raise UnpicklableError(
+                f"{nodes}: must be loaded where they run, got {error!r}; see that all nodes can import their modules, "
+                "with runtime_env="
+            ) from error
+        return program
+
+    def _finish(self) -> None:
+        if hasattr(self, "run"):
+            self.run.finish(self.failure)
+            self.final = Final(self.run.counts(), self.run.highest())
+        for wire in self.wires:
+            wire.end()
+        with self.lock:
+            self.finished = True
+            boxes, self.boxes = self.boxes, set()
+        for box in boxes:
+            box.put((0, None, None, False))
+        self.news.put(None)
+
+    def _way(self, link: Link) -> Wire:
+        node = next(node for node in self.task.section.dag.nodes if node.id == link.source)
+        wire = Wire(self.hub, self.task.run, link, self.peers[link], self.codec, str(node))
+        self.wires.append(wire)
+        return wire
+
+    def _stored(self) -> None:
+        """An item is there for others: send it before the next one is asked for, if that may take a while."""
+        self.hub.read_now()
+        if self.since and perf_counter() > next(iter(self.since.values())):
+            self.run.idle()
+
+    # -- requests ----------------------------------------------------------------------------------------------
+
+    def ask(self, link: Link, acknowledged: int, received: int, box: SimpleQueue[Reply]) -> None:
+        """A request from another section. In any thread."""
+        with self.lock:
+            if self.finished:
+                box.put((0, None, None, False))
+                return
+            self.boxes.add(box)
+        self.message(partial(self._asked, link, acknowledged, received, box))
+
+    def _asked(self, link: Link, acknowledged: int, received: int, box: SimpleQueue[Reply]) -> None:
+        self.since[box] = perf_counter() + PROMPT
+        self.run.pulled(link, acknowledged, received, partial(self._answer, link, box))
+
+    def _answer(
+        self, link: Link, box: SimpleQueue[Reply], first: int, items: list[Any], ended: Ended | Failed | None
+    ) -> None:
+        step = str(self.run.nodes[link.source])
+        data, failed = self.codec.packed_items(items, step)
+        self.since.pop(box, None)
+        with self.lock:
+            self.boxes.discard(box)
+        self.hub.sent += 1
+        box.put((first, data, self.codec.packed_end(failed or ended, step), True))
+
+    # -- what it tells -----------------------------------------------------------------------------------------
+
+    def failed(self, error: BaseException) -> None:
+        """Something failed."""
+        self.news.put(News("failed", "", self.codec.packed_end(Failed(error), "the run")))
+
+    def made(self, id: str, value: Any) -> None:
+        """A value is there that others need."""
+        try:
+            data = self.codec.packed(value, f"the value of {self.run.nodes[id]}")
+        except Exception as error:
+            self.run.fail(error)
+            return
+        self.hub.sent += 1
+        self.news.put(News("made", id, data))
+
+    def done(self, id: str) -> None:
+        """A value is there that nobody else needs."""
+        self.news.put(News("done", id, None))
+
+    def _event(self, event: Event) -> None:
+        try:
+            data = self.codec.packed(event, "an event")
+        except Exception:  # its item is not to be had where the observers are
+            data = self.codec.packed(
+                msgspec.structs.replace(event, item=shown(getattr(event, "item", None))), "an event"
+            )
+        self.news.put(News("event", "", data))
+
+    def _parked(self, parked: Parked) -> None:
+        self.news.put(News("parked", "", parked))

@@ -1,0 +1,261 @@
+"""Runs pipelines on a Ray cluster: each section of a DAG in an actor of its own.
+
+Ray places the actors, starts them, carries the calls between them and notices when one dies. What they say to each
+other, and when, is that of any run in several places (far.py, place.py, and engine/links.py, where the bound is kept).
+
+An actor has one thread for the code of its section, and others that answer calls: requests for items, which wait there
+until there is something to answer, and what whoever runs the pipeline asks. Actors need no CPU by themselves, so there
+may be more of them than cores; `options` of the runner say otherwise for single steps. They belong to the program that
+started them, and end with it, however it ends.
+
+Not used are streaming generators (their bound is off by one or two, and they have one reader), Ray Data (which has no
+bound for each edge), and restarts of actors that hold the state of a stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import ray  # pyright: ignore[reportMissingImports]  # an extra, which the checks do not install
+from ray.exceptions import GetTimeoutError, RayActorError  # pyright: ignore[reportMissingImports]
+
+from headrace.drivers.far import FarRun
+from headrace.drivers.parcels import Parcels
+from headrace.drivers.place import Place, Reply
+from headrace.engine.events import Observer
+from headrace.engine.observers import Observers
+from headrace.engine.report import Report
+from headrace.errors import OptionError, WorkerError
+from headrace.graph.dag import Dag, Node, Program
+from headrace.graph.sections import Link, Section, sections
+
+__all__ = ["Cluster"]
+
+PATIENCE = 10.0  # seconds that an actor has to stop when its run ends, before it is killed
+SPARE = 8  # calls to an actor at once, beside open requests
+
+Options = Mapping[str, Mapping[str, Any]]
+
+
+class Actor:
+    """What is made an actor: a place."""
+
+    def __init__(self) -> None:
+        self.place: Place = Place(Parcels)
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Call a method of the place."""
+        return getattr(self.place, method)(*arguments)
+
+    def pull(self, run: int, link: str, acknowledged: int, received: int) -> list[Any]:
+        """The answer to a request, as a list: Ray sends a list of plain data in less time than a tuple."""
+        return [*self.place.pull(run, _link(link), acknowledged, received)]
+
+    def acknowledge(self, run: int, link: str, count: int) -> None:
+        """The consumer of the link has so many items."""
+        self.place.acknowledge(run, _link(link), count)
+
+    def close(self, run: int, link: str) -> None:
+        """Nobody reads the link any more."""
+        self.place.close(run, _link(link))
+
+
+def _key(link: Link) -> str:
+    return f"{link.reader} {int(link.failures)} {link.source}"
+
+
+def _link(key: str) -> Link:
+    reader, failures, source = key.split(" ", 2)
+    return Link(source, failures == "1", int(reader))
+
+
+class FarActor:
+    """An actor, seen from another process. `step` is what it runs, for messages."""
+
+    def __init__(self, handle: Any, step: str) -> None:
+        self.handle = handle
+        self.step = step
+
+    def call(self, method: str, *arguments: Any) -> Callable[[float | None], Any]:
+        """Begin a call of that method of the place; gives what waits for its result."""
+        result = self.handle.call.remote(method, *arguments)
+        return lambda seconds: self._got(result, seconds)
+
+    def pull(self, run: int, link: Link, acknowledged: int, received: int) -> Reply:
+        """The answer to a request, as soon as there is one."""
+        first, items, ended, valid = self._got(self.handle.pull.remote(run, _key(link), acknowledged, received), None)
+        return first, items, ended, valid
+
+    def acknowledge(self, run: int, link: Link, count: int) -> None:
+        """The consumer of the link has so many items."""
+        self.handle.acknowledge.remote(run, _key(link), count)
+
+    def close(self, run: int, link: Link) -> None:
+        """Nobody reads the link any more."""
+        self.handle.close.remote(run, _key(link))
+
+    def kill(self) -> None:
+        """End it at once."""
+        ray.kill(self.handle, no_restart=True)
+
+    def _got(self, result: Any, seconds: float | None) -> Any:
+        try:
+            return ray.get(result, timeout=seconds)
+        except GetTimeoutError as error:
+            raise TimeoutError(f"{self.step}: its actor did not answer within {seconds} seconds") from error
+        except RayActorError as error:
+            failure = WorkerError(
+                f"{self.step}: must run to its end, got an actor that died ({_reason(error)}); look into the logs of "
+                "Ray, and at the memory of its node; with a checkpoint a new run goes on where this one was"
+            )
+            failure.__dict__["headrace_key"] = f"lost {self.step}"  # whoever notices it first
+            raise failure from None
+
+
+def _reason(error: Exception) -> str:
+    """The line in which Ray says why."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+class Cluster:
+    """Ray, as one runner uses it: with the actors that are kept for its next run.
+
+    `options` are those of Ray's actors, by the ids or names of steps; steps with the same ones share actors.
+    """
+
+    def __init__(self, address: str | None, runtime_env: Mapping[str, Any] | None, options: Options) -> None:
+        self.address = address
+        self.runtime_env: dict[str, Any] | None = dict(runtime_env) if runtime_env else None
+        self.options: dict[str, dict[str, Any]] = {step: dict(each) for step, each in options.items()}
+        self.keeps: bool = False
+        self.began: bool = False
+        self.idle: dict[tuple[str | None, int], list[FarActor]] = {}
+
+    def connect(self) -> None:
+        """Connect to Ray, or start it, unless this program has done so."""
+        if not ray.is_initialized():
+            local = {"include_dashboard": False} if self.address == "local" else {}
+            ray.init(address=self.address, runtime_env=self.runtime_env, log_to_driver=True, **local)
+            self.began = True
+
+    def close(self) -> None:
+        """End the actors that are kept, and Ray if it was started here."""
+        for actors in self.idle.values():
+            for actor in actors:
+                actor.kill()
+        self.idle.clear()
+        if self.began:
+            self.began = False
+            ray.shutdown()
+
+    # -- runs --------------------------------------------------------------------------------------------------
+
+    def observed(
+        self, program: Program, arguments: Mapping[str, Any], observers: Sequence[Observer]
+    ) -> tuple[Any, Report]:
+        """The result of one run, and its counts; observers hear of both."""
+        run, actors = self._prepared(program, arguments, Observers(observers), counting=True)
+        try:
+            return run.observed()
+        finally:
+            self._give_back(run, actors)
+
+    def iterate(self, program: Program, arguments: Mapping[str, Any]) -> Iterator[Any]:
+        """The items of one run, as they are asked for."""
+        run, actors = self._prepared(program, arguments, Observers(), counting=False)
+        try:
+            yield from run.items()
+        finally:
+            self._give_back(run, actors)
+
+    def _prepared(
+        self, program: Program, arguments: Mapping[str, Any], observers: Observers, *, counting: bool
+    ) -> tuple[FarRun, list[FarActor]]:
+        _refuse(program.dag)
+        places = self._places(program.dag)
+        parts = sections(program.dag, places)
+        self.connect()
+        self._check_resources()
+        actors = [self._actor(part) for part in parts]
+        return FarRun(program, arguments, parts, actors, Parcels(), counting, PATIENCE, observers), actors
+
+    def _places(self, dag: Dag) -> dict[str, str]:
+        """Where nodes run for which there are options, by id: a text that is the same for the same options."""
+        unknown = set(self.options)
+        places = {}
+        for node in dag.nodes:
+            for name in (node.id, node.name):
+                if name in self.options:
+                    unknown.discard(name)
+                    places[node.id] = name
+                    break
+        if unknown:
+            raise OptionError(
+                f"RayRunner: options must be for steps of pipeline '{dag.name}', got {', '.join(sorted(unknown))}; the "
+                f"steps are {', '.join(node.id for node in dag.nodes if node.function)}"
+            )
+        return places
+
+    def _check_resources(self) -> None:
+        """Ray waits for ever for what the cluster does not have."""
+        there = ray.cluster_resources()
+        for step, options in self.options.items():
+            wanted = {**options.get("resources", {}), "CPU": options.get("num_cpus", 0)}
+            wanted["GPU"] = options.get("num_gpus", 0)
+            for name, amount in wanted.items():
+                if amount > there.get(name, 0.0):
+                    raise WorkerError(
+                        f"step '{step}': needs {amount:g} {name}, got a cluster that has {there.get(name, 0.0):g}; "
+                        "start a node with it, or correct the options"
+                    )
+
+    def _actor(self, part: Section) -> FarActor:
+        concurrency = SPARE + len(part.feeds)
+        concurrency = 1 << concurrency.bit_length()  # so that an actor fits other sections, too
+        step = _title(part)
+        waiting = self.idle.get((part.place, concurrency))
+        if waiting:
+            actor = waiting.pop()
+            actor.step = step
+            return actor
+        options = {"num_cpus": 0, **self.options.get(part.place or "", {})}
+        if self.runtime_env and not self.began:
+            options.setdefault("runtime_env", self.runtime_env)
+        made: Any = ray.remote(Actor)
+        handle = made.options(max_concurrency=concurrency, max_restarts=0, max_task_retries=0, **options).remote()
+        return FarActor(handle, step)
+
+    def _give_back(self, run: FarRun, actors: Sequence[FarActor]) -> None:
+        whole = len(run.finals) == len(actors)  # and nobody was killed or lost
+        for part, actor in zip(run.parts, actors, strict=True):
+            if self.keeps and whole:
+                concurrency = 1 << (SPARE + len(part.feeds)).bit_length()
+                self.idle.setdefault((part.place, concurrency), []).append(actor)
+            else:
+                actor.kill()
+
+
+def _title(part: Section) -> str:
+    """What a message calls a section: its last step."""
+    nodes = [node for node in part.dag.nodes if node.id in part.own]
+    functions = [node for node in nodes if node.function]
+    return str((functions or nodes)[-1])
+
+
+def _refuse(dag: Dag) -> None:
+    """Raise an error for what a run in several places cannot do."""
+    for node in _all_nodes(dag):
+        if node.limit is not None:
+            raise OptionError(
+                f"{node}: cannot keep limit '{node.limit.name}' on Ray, where calls run in several processes; leave it "
+                "out, or use max_in_flight= or concurrency="
+            )
+
+
+def _all_nodes(dag: Dag) -> Iterator[Node]:
+    for node in dag.nodes:
+        yield node
+        if node.inner is not None:
+            yield from _all_nodes(node.inner)

@@ -1,0 +1,77 @@
+"""Places in threads of this process: all that a run in several places does, but for what carries it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from headrace.drivers.far import FarRun
+from headrace.drivers.place import Place
+from headrace.graph.sections import sections
+
+
+class AsItIs:
+    """A codec that leaves everything as it is."""
+
+    def packed_items(self, items, step):
+        return items, None
+
+    def items(self, data, step):
+        return data
+
+    def packed_end(self, ended, step):
+        return ended
+
+    def end(self, data):
+        return data
+
+    def packed(self, value, what):
+        return value
+
+    def value(self, data):
+        return data
+
+
+class Near:
+    """A place in this process, whose methods are called in threads."""
+
+    def __init__(self, codec: Any) -> None:
+        self.place = Place(lambda: codec)
+        self.threads = ThreadPoolExecutor(4, "place")
+
+    def call(self, method: str, *arguments: Any) -> Callable[[float | None], Any]:
+        return self.threads.submit(getattr(self.place, method), *arguments).result
+
+    def pull(self, *arguments: Any) -> Any:
+        return self.place.pull(*arguments)
+
+    def acknowledge(self, *arguments: Any) -> None:
+        self.place.acknowledge(*arguments)
+
+    def close(self, *arguments: Any) -> None:
+        self.place.close(*arguments)
+
+    def kill(self) -> None:
+        raise AssertionError("it ends by itself")
+
+
+def far_run(pipeline: Any, *arguments: Any, counting: bool = False, **keywords: Any) -> tuple[Any, Any]:
+    program, given = pipeline.program, pipeline.bind(*arguments, **keywords)
+    parts = sections(program.dag, {})
+    codec = AsItIs()
+    places = [Near(codec) for _ in parts]
+    run = FarRun(program, given, parts, places, codec, counting, None)
+    try:
+        return run.result(), run.report() if counting else None
+    finally:
+        for place in places:
+            place.threads.shutdown()
+        for thread in threading.enumerate():
+            if thread.name.startswith("headrace link"):
+                thread.join()  # its producer is over
+
+
+def far(pipeline: Any, *arguments: Any, **keywords: Any) -> Any:
+    return far_run(pipeline, *arguments, **keywords)[0]

@@ -1,0 +1,103 @@
+"""Runs in several places, all of them in threads of this process, so that the whole kit of guarantees can look on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from headrace import DeadlockError, Stream, pipeline, resource, step, stream, zip_streams
+from headrace.graph.sections import CALLER, Link, sections
+from headrace.testing import check_guarantees
+from tests.far.loopback import far, far_run
+
+KEPT = "test_1_ or test_2_ or test_3_"
+OTHERWISE = [
+    "test_1_3_bound_above_one_takes_effect",  # the consumer goes on while the producer is topped up
+    "test_1_5_producer_is_closed_when_every_branch_is",  # soon, but not before the last consumer goes on
+    "test_1_6_nothing_is_asked_without_a_space",  # the same
+    "test_3_3_cancelled_run_leaves_no_task",  # it is about arun
+]
+
+
+def test_guarantees_hold_in_several_places() -> None:
+    chosen = f"({KEPT}) and not ({' or '.join(OTHERWISE)})"
+    assert check_guarantees({"far": far}, "-qq", "-k", chosen) == 0
+
+
+@step(max_in_flight=2)
+def numbers(count: int) -> Any:
+    yield from range(count)
+
+
+def test_stages_that_hand_over_directly_are_in_one_section() -> None:
+    @pipeline
+    def line(count: int) -> Stream[Any]:
+        return zip_streams(numbers(count).map(str), stream([1, 2]).map(abs)).map(len)
+
+    first, second = sections(line.dag, {})
+    assert first.own == ("line/numbers",)
+    assert second.own == ("line/str", "line/stream", "line/abs", "line/zip", "line/len")
+    assert second.reads == (Link("line/numbers", False, 1),)
+    assert second.feeds == (Link("line/len", False, CALLER),)
+
+
+def test_node_with_a_place_shares_it_with_its_like_only() -> None:
+    line = (numbers | step("a", fn=str) | step("b", fn=len) | step("c", fn=abs)).dag
+    together = sections(line, {"numbers_to_c/b": "gpu", "numbers_to_c/c": "gpu"})
+    assert [part.own for part in together] == [
+        ("numbers_to_c/numbers",),
+        ("numbers_to_c/a",),
+        ("numbers_to_c/b", "numbers_to_c/c"),
+    ]
+    assert [part.place for part in together] == [None, None, "gpu"]
+
+
+def test_resource_is_made_where_it_is_used() -> None:
+    def client() -> Any:
+        return object()
+
+    @step(max_in_flight=2)
+    def use(number: int, client: Any) -> int:
+        return number
+
+    @pipeline
+    def using(count: int) -> tuple[list[int], list[int]]:
+        made = resource(client)
+        return numbers(count).map(use, made).collect(), numbers(count).map(use, made).collect()
+
+    owners = [part.number for part in sections(using.dag, {}) if "using/client" in part.own]
+    assert len(owners) == 2
+    assert far(using, 3) == ([0, 1, 2], [0, 1, 2])
+
+
+def test_deadlock_has_the_text_that_it_has_in_one_place() -> None:
+    @pipeline
+    def locked(count: int) -> Stream[Any]:
+        found = numbers(count)
+        return zip_streams(found.batched(4), found)
+
+    texts = []
+    for run in (locked.run, lambda count: far(locked, count)):
+        with pytest.raises(DeadlockError) as caught:
+            run(9)
+        texts.append(str(caught.value))
+    assert texts[0] == texts[1]
+
+
+def test_report_adds_up_what_all_places_counted() -> None:
+    result, report = far_run(numbers | step("same", fn=abs, max_in_flight=3) | str, 10, counting=True)
+    assert result == [str(number) for number in range(10)]
+    assert [(node.items_in, node.items_out) for node in report.nodes] == [(0, 10), (10, 10), (10, 10)]
+    assert [edge.taken for edge in report.edges] == [10, 10, 10]
+    assert all(1 <= edge.highest_in_flight <= most for edge, most in zip(report.edges, (2, 3, 1), strict=True))
+
+
+def test_failure_of_one_place_ends_all() -> None:
+    @step(max_in_flight=2)
+    def failing(number: int) -> int:
+        raise ValueError(number)
+
+    with pytest.raises(ValueError, match="0") as caught:
+        far(numbers | failing | step("same", fn=abs, max_in_flight=3) | str, 1_000_000)
+    assert len(caught.value.__notes__) == 1
