@@ -223,10 +223,20 @@ class _Page:
         for node, step in failing:
             yield f"<h3>{xml(short_name(self.dag, node))}: {step.failed:,} failed, {step.skipped:,} left out</h3>\n"
             for text in step.tracebacks:
-                last = text.rstrip().rsplit("\n", 1)[-1]
-                yield f"<details><summary>{xml(last)}</summary><pre>{xml(text)}</pre></details>\n"
+                yield f"<details><summary>{xml(_headline(text))}</summary><pre>{xml(text)}</pre></details>\n"
             yield from _failure_table(step.failures)
         yield "</section>\n"
+
+
+def _headline(traceback: str) -> str:
+    r"""The line that says which exception it was: the first below the last frame. A message may have more lines.
+
+    >>> _headline("  File 'app.py', line 1\n    fetch()\nOSError: no\nread on at ...")
+    'OSError: no'
+    """
+    *_, last = f"\n{traceback}".split("\n  File ")
+    lines = [line for line in last.splitlines()[1:] if not line.startswith(" ")]
+    return next(iter(lines), traceback.strip())
 
 
 def _failure_table(failures: tuple[Failure[object], ...]) -> Iterator[str]:
