@@ -530,6 +530,24 @@ def test_the_runner_can_be_chosen(capsys):
     assert capsys.readouterr().out == "0\n1\n"
 
 
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        ("", "--runner ray: needs 'ray', which is not installed; pip install 'headrace[ray]'"),
+        (
+            "--checkpoint x.db",
+            "--checkpoint: is for the runners sync and async, got --runner ray; leave one of them out",
+        ),
+        ("--progress", "--progress: is for the runners sync and async, got --runner ray; leave one of them out"),
+        ("--report x.html", "--report: is for the runners sync and async, got --runner ray; leave one of them out"),
+    ],
+)
+def test_what_a_run_on_ray_cannot_do_is_one_line_and_exit_code_2(flags, line, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["run", "words.py:numbers", "--runner", "ray", *flags.split()]) == 2
+    assert capsys.readouterr() == ("", f"headrace: {line}\n")
+
+
 def test_how_it_is_run_can_stand_before_the_pipeline_too(capsys):
     assert main(["run", "--runner", "async", "--raw", "--set", "shout.max_in_flight=2", "words.py:shout", "no"]) == 0
     assert main(["run", "--runner=async", "words.py:numbers", "--count", "1", "--start=-4"]) == 0

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 NO_HINT = inspect.Parameter.empty
-RUNNERS = Literal["sync", "async"]
+RUNNERS = Literal["sync", "async", "ray"]
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -48,7 +48,11 @@ class Running(msgspec.Struct, frozen=True):
         list[str] | None,
         "Another option for a step, in this run only, such as fetch.max_in_flight=50. May be given several times.",
     ] = None
-    runner: Annotated[RUNNERS, "Where plain steps run: in the main thread, or in an event loop."] = "sync"
+    runner: Annotated[
+        RUNNERS,
+        "Where plain steps run: in the main thread, in an event loop, or on a Ray cluster (that of RAY_ADDRESS, or one "
+        "on this machine).",
+    ] = "sync"
     checkpoint: Annotated[
         Path | None,
         "Keep the results of steps with checkpoint=True in this file, and read back those that are in it.",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, chdir, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from headrace.cli.ending import Refusal, Terminated
-from headrace.cli.flags import parse_flags
+from headrace.cli.flags import Running, parse_flags
 from headrace.cli.looking import entries
 from headrace.cli.output import results, standard_output_alone
 from headrace.cli.params import known_parameters
@@ -95,12 +97,18 @@ def _name(flag: str) -> str:
 class Job(NamedTuple):
     """One run: what it runs, what with, who hears of it, and where its results go."""
 
-    program: Program
-    arguments: Mapping[str, Any]
+    flow: AnyFlow
+    given: inspect.BoundArguments
+    arguments: Mapping[str, Any]  # the same, by the ids of nodes
     checkpoints: Checkpoints | None
     observers: Sequence[Observer]
     detail: Detail
     write: Write
+
+    @property
+    def program(self) -> Program:
+        """The compiled pipeline."""
+        return self.flow._program
 
     @property
     def streams(self) -> bool:
@@ -120,6 +128,8 @@ def _run(target: str, flags: Sequence[str], store: Path | None = None) -> None:
     if given is None:
         return
     running = given.running
+    if running.runner == "ray":
+        _check_for_ray(running)
     with standard_output_alone():
         flow = _set(flow, running.set or ())
         arguments = flow._bind(given.arguments.args, given.arguments.kwargs)
@@ -130,7 +140,8 @@ def _run(target: str, flags: Sequence[str], store: Path | None = None) -> None:
             watching = Watching.of(running.progress, running.report, target)
         write = stack.enter_context(results(raw=running.raw, progress=running.progress))
         observers = [stack.enter_context(_report_so_far()), *watching.observers()]
-        RUNNERS[running.runner](Job(flow._program, arguments, checkpoints, observers, watching.detail, write))
+        job = Job(flow, given.arguments, arguments, checkpoints, observers, watching.detail, write)
+        RUNNERS[running.runner](job)
 
 
 def _set(flow: AnyFlow, given: Sequence[str]) -> AnyFlow:
@@ -143,28 +154,57 @@ def _set(flow: AnyFlow, given: Sequence[str]) -> AnyFlow:
 
 
 def _run_sync(job: Job) -> None:
-    program, arguments, checkpoints, observers, detail, write = job
+    _, _, arguments, checkpoints, observers, detail, write = job
     if not job.streams:
-        job.write_value(runner.observed(program, arguments, observers, None, checkpoints, detail)[0])
+        job.write_value(runner.observed(job.program, arguments, observers, None, checkpoints, detail)[0])
         return
-    items_of = runner.iterate(program, arguments, None, checkpoints, observers, detail)
+    items_of = runner.iterate(job.program, arguments, None, checkpoints, observers, detail)
     with Items(items_of) as items:
         for item in items:
             write(item)
 
 
 async def _run_async(job: Job) -> None:
-    program, arguments, checkpoints, observers, detail, write = job
+    _, _, arguments, checkpoints, observers, detail, write = job
     if not job.streams:
-        job.write_value((await aio.observed(program, arguments, observers, None, checkpoints, detail))[0])
+        job.write_value((await aio.observed(job.program, arguments, observers, None, checkpoints, detail))[0])
         return
-    items_of = aio.iterate(program, arguments, None, checkpoints, observers, detail)
+    items_of = aio.iterate(job.program, arguments, None, checkpoints, observers, detail)
     async with AsyncItems(items_of) as items:
         async for item in items:
             write(item)
 
 
-RUNNERS: Mapping[str, Callable[[Job], None]] = {"sync": _run_sync, "async": lambda job: asyncio.run(_run_async(job))}
+def _run_on_ray(job: Job) -> None:
+    from headrace import RayRunner
+
+    with RayRunner(os.environ.get("RAY_ADDRESS", "local"), observers=job.observers) as ray:
+        if not job.streams:
+            job.write_value(ray.execute(job.flow, *job.given.args, **job.given.kwargs).result)
+            return
+        with ray.iter(job.flow, *job.given.args, **job.given.kwargs) as items:
+            for item in items:
+                job.write(item)
+
+
+def _check_for_ray(running: Running) -> None:
+    """Raises: Refusal: a run on Ray cannot do what the flags ask for."""
+    for name, given in {
+        "checkpoint": running.checkpoint,
+        "progress": running.progress,
+        "report": running.report,
+    }.items():
+        if given:
+            raise Refusal(f"--{name}: is for the runners sync and async, got --runner ray; leave one of them out")
+    if find_spec("ray") is None:
+        raise Refusal("--runner ray: needs 'ray', which is not installed; pip install 'headrace[ray]'")
+
+
+RUNNERS: Mapping[str, Callable[[Job], None]] = {
+    "sync": _run_sync,
+    "async": lambda job: asyncio.run(_run_async(job)),
+    "ray": _run_on_ray,
+}
 
 
 class Kept:
