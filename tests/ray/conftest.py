@@ -13,7 +13,7 @@ import pytest
 
 from headrace import RayRunner
 
-collect_ignore_glob = [] if find_spec("ray") else ["test_*.py"]
+collect_ignore_glob = [] if find_spec("ray") else ["*.py"]
 
 
 @pytest.fixture(scope="session", autouse=True)
