@@ -53,7 +53,7 @@ class Observers:
 
     def hear(self, *kinds: type) -> bool:
         """Whether anybody is told of events of one of these kinds."""
-        return any(self.told.get(kind) for kind in kinds)
+        return bool(self.told) and any(self.told.get(kind) for kind in kinds)
 
     def tell(self, event: Event) -> None:
         """Tell everyone who hears events of its kind."""

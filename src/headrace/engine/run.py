@@ -253,7 +253,8 @@ class Execution:
 
     def _step_ended(self, id: str) -> None:
         """That step is over: its counts are what they will be."""
-        self.observers.step_ended(id, lambda: node_report(self.nodes[id], self.values, self.lines))
+        if self.observers.told:
+            self.observers.step_ended(id, lambda: node_report(self.nodes[id], self.values, self.lines))
 
     def _check_script(self) -> None:
         """In a test: whether the calls were over in the order that it says."""
