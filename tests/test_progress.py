@@ -234,7 +234,9 @@ def test_in_a_notebook_it_is_one_output_that_is_drawn_anew(monkeypatch: pytest.M
 
     module = ModuleType("IPython.display")
     module.display = display  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
+    shell = ModuleType("IPython")
+    shell.get_ipython = lambda: None  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", shell)
     monkeypatch.setitem(sys.modules, "IPython.display", module)
     monkeypatch.setattr(Console, "is_jupyter", True, raising=False)
     monkeypatch.setattr(showing, "_display", lambda file: showing.Notebook())

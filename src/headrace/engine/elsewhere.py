@@ -212,7 +212,8 @@ class Elsewhere:
         def done(outcome: Outcome) -> None:
             receive(channel, self.lines.blamed_on(nodes[-1]), outcome)
             if channel.ended is not None:
-                self.lines.close_inputs(nodes[0])
+                why = channel.ended.error if isinstance(channel.ended, Failed) else None
+                self.lines.close_inputs(nodes[0], why)
             if not isinstance(outcome, Value):
                 for node in nodes:
                     self.lines.ended(node.id)

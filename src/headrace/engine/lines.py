@@ -20,6 +20,7 @@ from headrace.engine.elsewhere import Elsewhere
 from headrace.engine.held import Held
 from headrace.engine.limits import Limits
 from headrace.engine.observers import Observers
+from headrace.engine.outcome import Failures
 from headrace.engine.policy import Policy
 from headrace.engine.ports import Asked, Driver, Port, fill, tap
 from headrace.engine.stopwatch import TIMED, Detail, Slowest, Stopwatch
@@ -381,7 +382,7 @@ class Lines:
 
         def broken(error: BaseException) -> None:
             self.blame.line(error, node)
-            self.close_inputs(node)
+            self.close_inputs(node, error)
 
         return broken
 
@@ -391,8 +392,12 @@ class Lines:
 
     # -- closing -----------------------------------------------------------------------------------------------
 
-    def close_inputs(self, node: Node) -> None:
-        """Close what only `node` reads: its own branches, and the generators behind them, consumers first."""
+    def close_inputs(self, node: Node, why: BaseException | None = None) -> None:
+        """Close what only `node` reads: its own branches, and the generators behind them, consumers first.
+
+        If that is because of the failure `why`, what fails in them is noted on it: it has come later.
+        """
+        failed = self.failed if why is None else Failures(why).add
         stack = [(node.id, edge) for edge in reversed(node.stream_edges)]
         while stack:
             target, edge = stack.pop()
@@ -405,7 +410,7 @@ class Lines:
                 branch.close()
                 if branch.channel.stores:
                     continue
-            self._close(edge.source)
+            self._close(edge.source, failed)
             stack += [(edge.source, above) for above in reversed(self.nodes[edge.source].stream_edges)]
 
     def let_go(self, node: Node) -> None:
@@ -430,11 +435,11 @@ class Lines:
         for branch in self.branches.values():
             branch.close()
         for node in reversed(self.dag.nodes):
-            self._close(node.id)
+            self._close(node.id, self.failed)
         self.natives.clear()
         self.ports.clear()
 
-    def _close(self, id: str) -> None:
+    def _close(self, id: str, failed: Callable[[BaseException], None]) -> None:
         """Close the iterator of one node, and what pumps it."""
         port = self.ports.get(id)
         if port is not None:
@@ -445,7 +450,7 @@ class Lines:
                 close()
             except BaseException as error:
                 self.blame.step(error, self.nodes[id])
-                self.failed(error)
+                failed(error)
         end = self.ends.get(id)
         if end is not None and self.stages[end].executor == "inline":  # what is elsewhere may still go on
             self.ended(id)

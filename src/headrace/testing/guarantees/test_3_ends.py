@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from headrace import DeadlockError, LengthError, Stream, WiringError, pipeline, step, stream, zip_streams
+from headrace.graph.options import Executor
 
 Run = Callable[..., Any]
 
@@ -305,7 +306,9 @@ def test_3_3_nothing_is_kept_alive_after_a_run(run_pipeline: Run) -> None:
         gc.enable()
 
 
-def test_3_4_first_failure_wins_second_is_noted(run_pipeline: Run) -> None:
+@pytest.mark.parametrize("max_in_flight", [1, 4])
+@pytest.mark.parametrize("executor", ["inline", "thread"])
+def test_3_4_first_failure_wins_second_is_noted(run_pipeline: Run, max_in_flight: int, executor: Executor) -> None:
     @step
     def source() -> Iterator[int]:
         try:
@@ -314,7 +317,7 @@ def test_3_4_first_failure_wins_second_is_noted(run_pipeline: Run) -> None:
             raise LookupError("while closing")
 
     with pytest.raises(ValueError, match="three") as caught:
-        run_pipeline(source | checked)
+        run_pipeline(source | checked.options(max_in_flight=max_in_flight, executor=executor))
     assert caught.value.__notes__[1:] == ["headrace: then LookupError: while closing"]
 
 
