@@ -22,7 +22,7 @@ import cloudpickle  # type: ignore[import-untyped]  # it has no stubs
 
 from headrace.errors import UnpicklableError
 
-__all__ = ["Packer", "Raised", "importable", "packed", "raised", "rebuilt"]
+__all__ = ["Raised", "importable", "packed", "raised", "rebuilt"]
 
 CACHED = type(functools.cache(len))
 HERE = os.path.dirname(os.path.dirname(__file__))  # headrace itself
