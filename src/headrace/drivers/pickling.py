@@ -16,13 +16,18 @@ import traceback
 from collections.abc import Iterator
 from io import BytesIO
 from types import FunctionType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cloudpickle  # type: ignore[import-untyped]  # it has no stubs
 
 from headrace.errors import UnpicklableError
 
-__all__ = ["Raised", "importable", "packed", "raised", "rebuilt"]
+if TYPE_CHECKING:
+    from pickle import Pickler  # of which cloudpickle's is a subclass, without stubs
+else:
+    from cloudpickle import Pickler
+
+__all__ = ["Packer", "Raised", "importable", "packed", "raised", "rebuilt"]
 
 CACHED = type(functools.cache(len))
 HERE = os.path.dirname(os.path.dirname(__file__))  # headrace itself
@@ -39,7 +44,7 @@ def packed(thing: Any) -> bytes:
         return file.getvalue()
 
 
-class Packer(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
+class Packer(Pickler):
     """Sends by value what another process cannot import."""
 
     def reducer_override(self, obj: Any) -> Any:
