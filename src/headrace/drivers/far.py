@@ -19,19 +19,18 @@ from typing import Any, Protocol
 
 import msgspec
 
+from headrace.drivers.locked import edges_from, locked
 from headrace.drivers.place import Codec, Final, News, Parked, Peer, SectionHub, Task, Wire
-from headrace.engine.channel import Branch, Channel
 from headrace.engine.deadlock import Link as Place
-from headrace.engine.deadlock import deadlock
 from headrace.engine.events import EVENTS, Blocked, DeadlockFound, RunEnded, RunStarted, Unblocked
 from headrace.engine.observers import Observers
-from headrace.engine.outcome import END, Failed, Failures
+from headrace.engine.outcome import Failed, Failures
 from headrace.engine.report import EdgeReport, NodeReport, Report
 from headrace.engine.scope import Scope
 from headrace.engine.section import SectionRun, Situation
 from headrace.engine.snapshot import Live, NodeSnapshot
-from headrace.errors import DeadlockError, WorkerError
-from headrace.graph.dag import RESOURCES, Dag, Edge, Program
+from headrace.errors import WorkerError
+from headrace.graph.dag import RESOURCES, Dag, Program
 from headrace.graph.sections import CALLER, Link, Section
 
 __all__ = ["Far", "FarRun"]
@@ -323,64 +322,11 @@ class FarRun(SectionRun):
             self.confirming.join()  # it has nothing left to do
         self.confirming = None
         if same and seen[CALLER] == (self.hub.sent, self.hub.received) and not self._settled():
-            error = self._locked([*situations, self.situation()])
+            error = locked(self.whole, self.parts, [*situations, self.situation()])
             self.observers.deadlock(error)
             self._failed(error)
         elif self.parks != {number: each for number, each in seen.items() if number != CALLER}:
             self._consider()
-
-    def _locked(self, situations: Sequence[Situation]) -> DeadlockError:
-        """The error for these situations, as it would be if all were in one place."""
-        channels, branches = self._rebuilt(situations)
-        order = {node.id: place for place, node in enumerate(self.whole.nodes)}
-        values = [
-            Edge(parameter=name, source=source, delivery="value") for each in situations for name, source in each.values
-        ]
-        ends = {stage.nodes[-1] for stage in self.whole.stages if stage.handoff == "channel"}
-        waits = [link for each in situations for link in each.items]
-        items = sorted([link for link in waits if link[0] in ends] or waits, key=lambda link: order[link[0]])
-        nodes = {node.id: node for node in self.whole.nodes}
-        by_link = {link: branch for branch, link in branches.items()}
-        assert channels is not None
-        return deadlock([*values, *(by_link[link] for link in items)], branches, nodes)
-
-    def _rebuilt(self, situations: Sequence[Situation]) -> tuple[dict[str, Channel], dict[Branch, Place]]:
-        """The channels as they are, with as many items in them, by node; and the edges of their branches."""
-        channels: dict[str, Channel] = {}
-        ahead = {place: count for each in situations for place, count in each.ahead}
-        links: dict[Branch, Place] = {}
-        for each in situations:
-            if each.channel is None:
-                continue
-            id, asking, ended = each.channel
-            in_flight = dict(each.in_flight)
-            edges = self._edges(id)
-            channel = channels[id] = Channel(self.whole.node(id).max_in_flight, len(edges))
-            channel.asking = asking
-            for (place, link), branch in zip(edges, channel.branches, strict=True):
-                links[branch] = place
-                if link in in_flight and place in ahead:
-                    branch.items.extend([None] * (in_flight[link] - asking - ahead[place]))
-                else:
-                    branch.closed = True
-                    channel.leave(branch)
-            if ended:
-                channel.end(END)
-        return channels, links
-
-    def _edges(self, source: str) -> list[tuple[Place, Link]]:
-        """The edges from a node, each with the link that it is part of."""
-        found = [
-            ((source, node.id, edge.parameter), Link(source, edge.delivery == "failures", part.number))
-            for node in self.whole.nodes
-            for edge in node.stream_edges
-            if edge.source == source
-            for part in self.parts
-            if node.id in part.own
-        ]
-        if self.whole.returns == "stream" and source == self.whole.outputs[0]:
-            found.append(((source, "", "items"), Link(source, False, CALLER)))
-        return found
 
     # -- observers and the report ------------------------------------------------------------------------------
 
@@ -430,7 +376,7 @@ class FarRun(SectionRun):
             self._edge(place, link, edges, highest)
             for node in self.whole.nodes
             if node.gives == "stream"
-            for place, link in self._edges(node.id)
+            for place, link in edges_from(node.id, self.whole, self.parts)
         ]
         by_place = {(edge.source, edge.target, edge.parameter): edge for edge in taken}
         in_order = [

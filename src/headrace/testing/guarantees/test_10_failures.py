@@ -1328,11 +1328,8 @@ def test_10_11_calls_in_a_pipeline_that_runs_for_each_item_are_made_again(
 # -- the end of a run ----------------------------------------------------------------------------------------
 
 
-@each_mode
-def test_10_10_no_call_is_made_again_when_the_run_has_failed(run_in_time: Run, mode: dict[str, Any]) -> None:
-    clock = ScriptedClock()
-    flaky = Flaky({0: 9}, clock)
-    call = flaky.as_step(mode, retry=again(wait_initial=3600))
+def beside_a_failure(call: Any) -> Any:
+    """A pipeline that maps `call` over numbers, and fails elsewhere after 60 seconds."""
 
     @step
     async def fails() -> None:
@@ -1343,8 +1340,17 @@ def test_10_10_no_call_is_made_again_when_the_run_has_failed(run_in_time: Run, m
     def both(count: int) -> tuple[Any, ...]:
         return fails(), numbers(count).map(call).collect(), numbers(count).collect()
 
+    return both
+
+
+@each_mode
+def test_10_10_no_call_is_made_again_when_the_run_has_failed(run_in_time: Run, mode: dict[str, Any]) -> None:
+    clock = ScriptedClock()
+    flaky = Flaky({0: 9}, clock)
+    call = flaky.as_step(mode, retry=again(wait_initial=3600))
+
     with pytest.raises(LookupError, match="elsewhere"):
-        run_in_time(clock, both, 3)
+        run_in_time(clock, beside_a_failure(call), 3)
     assert flaky.calls[0] == 1
     assert clock.now() == 60
 
@@ -1363,17 +1369,8 @@ def test_10_10_no_call_is_made_again_while_others_are_ended(run_in_time: Run, co
             await asyncio.sleep(100)  # from 60 to 160
         return number
 
-    @step
-    async def fails() -> None:
-        await asyncio.sleep(60)
-        raise LookupError("elsewhere")
-
-    @pipeline
-    def both(count: int) -> tuple[Any, ...]:
-        return fails(), numbers(count).map(call).collect(), numbers(count).collect()
-
     with pytest.raises(LookupError, match="elsewhere"):
-        run_in_time(clock, both, 3)
+        run_in_time(clock, beside_a_failure(call), 3)
     assert flaky.calls[0] == 1
     assert clock.now() == 160
 
