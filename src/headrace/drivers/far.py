@@ -20,7 +20,8 @@ from typing import Any, Protocol
 import msgspec
 
 from headrace.drivers.locked import edges_from, locked
-from headrace.drivers.place import Codec, Final, News, Parked, Peer, SectionHub, Task, Wire
+from headrace.drivers.messages import Codec, Final, News, Parked, Peer, Task
+from headrace.drivers.section_hub import SectionHub, Wire
 from headrace.engine.deadlock import Link as Place
 from headrace.engine.events import EVENTS, Blocked, DeadlockFound, RunEnded, RunStarted, Unblocked
 from headrace.engine.observers import Observers

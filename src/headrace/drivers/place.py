@@ -1,8 +1,7 @@
 """A place where one section of a DAG runs: a hub in a thread, and the calls from other places that reach it.
 
 A place answers calls in any number of threads; everything that they mean is done in the section's own thread, as a
-message. Nothing here knows what carries the calls: a place knows others as `Peer`s, and a `Codec` makes bytes of what
-goes to them.
+message.
 """
 
 from __future__ import annotations
@@ -10,223 +9,28 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import msgspec
-from greenlet import getcurrent
 
-from headrace.drivers.sync import Hub, Mail, ThreadMail, nothing
+from headrace.drivers.messages import Codec, Final, News, Parked, Peer, Reply, Task
+from headrace.drivers.section_hub import SectionHub, Wire
 from headrace.engine.events import Event
 from headrace.engine.live import Look
 from headrace.engine.observers import Observers
 from headrace.engine.outcome import Ended, Failed
-from headrace.engine.report import Report
 from headrace.engine.section import SectionRun, Situation
 from headrace.engine.snapshot import NodeSnapshot
 from headrace.errors import UnpicklableError
 from headrace.graph.dag import Program
-from headrace.graph.sections import Link, Section
+from headrace.graph.sections import Link
 from headrace.graph.values import shown
 
-__all__ = ["Codec", "Final", "News", "Parked", "Peer", "Place", "Reply", "SectionHub", "Task", "Wire"]
+__all__ = ["Place"]
 
-STILL = 0.02  # seconds without a message after which a section says that it waits
 PROMPT = 0.0005  # seconds after which an item that is wanted is sent before the producer is asked again
-
-Reply = tuple[int, Any, "Ended | Failed | None", bool]  # the first item's number, the items, the end, if it is valid
-
-
-class Peer(Protocol):
-    """Another place. Safe to use from threads."""
-
-    def pull(self, run: int, link: Link, acknowledged: int, received: int) -> Reply:
-        """The answer to a request, as soon as there is one."""
-        ...
-
-    def acknowledge(self, run: int, link: Link, count: int) -> None:
-        """The consumer of the link has so many items."""
-        ...
-
-    def close(self, run: int, link: Link) -> None:
-        """Nobody reads the link any more."""
-        ...
-
-
-class Codec(Protocol):
-    """What goes from one place to another."""
-
-    def packed_items(self, items: list[Any], step: str) -> tuple[Any, Failed | None]:
-        """Those up to the first that cannot go, and the failure of that one."""
-        ...
-
-    def items(self, data: Any, step: str) -> list[Any]:
-        """What was packed."""
-        ...
-
-    def packed_end(self, ended: Ended | Failed | None, step: str) -> Any:
-        """The end of a stream."""
-        ...
-
-    def end(self, data: Any) -> Ended | Failed | None:
-        """What was packed; the same failure is the same object, whichever way it comes."""
-        ...
-
-    def packed(self, value: Any, what: str) -> Any:
-        """A value, of which a message says that it is `what`."""
-        ...
-
-    def value(self, data: Any) -> Any:
-        """What was packed."""
-        ...
-
-
-class Parked(NamedTuple):
-    """Nothing can go on in a section, after it has sent and received so many messages."""
-
-    sent: int
-    received: int
-
-
-class News(NamedTuple):
-    """What a section tells whoever runs the pipeline: "failed", "made", "done" (with a value), "event" or "parked"."""
-
-    kind: str
-    id: str
-    data: Any
-
-
-class Final(NamedTuple):
-    """What is left of a section that is over."""
-
-    report: Report
-    highest: dict[Link, int]
-
-
-class Task(NamedTuple):
-    """What a place is to run."""
-
-    run: int
-    section: Section
-    program: Any  # a packed `Program`
-    arguments: Mapping[str, Any]  # packed
-    counting: bool
-    hears: tuple[type, ...] = ()  # the events that somebody hears
-
-
-class _IdleMail(ThreadMail):
-    """Mail that tells when there is none and somebody wants some."""
-
-    hub: SectionHub
-
-    def get(self, *args: Any, **kwargs: Any) -> Callable[[], None]:
-        if not self.empty() or self.hub.closing:
-            return super().get(*args, **kwargs)
-        self.hub.idle()
-        if self.hub.ready:
-            return nothing
-        if not self.hub.waits_for_others:
-            return super().get(*args, **kwargs)
-        try:
-            return super().get(timeout=STILL)
-        except Empty:
-            self.hub.park()
-            letter: Callable[[], None] = super().get()
-            self.hub.parked = None
-            return letter
-
-
-class SectionHub(Hub):
-    """A hub whose run is one section of several: others may have something to say at any time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        mail = _IdleMail()
-        mail.hub = self
-        self.mail: Mail = mail
-        self.sent: int = 0
-        self.received: int = 0
-        self.parked: Parked | None = None
-        self.tell: Callable[[Parked], None] = lambda parked: None
-        self.idle: Callable[[], None] = lambda: None
-        self.expect(1)  # the others
-
-    @property
-    def waits_for_others(self) -> bool:
-        """Whether nothing is under way here."""
-        return self.expected == 1 and not self.timers.waiting
-
-    def park(self) -> None:
-        """Nothing can go on until another section says something."""
-        self.parked = Parked(self.sent, self.received)
-        self.tell(self.parked)
-
-    def read_now(self) -> None:
-        """Do what messages say that have come, in the middle of something."""
-        if self.mail.empty() or self.closing or getcurrent() is self.reader:
-            return
-        while (letter := self._letter_at_hand()) is not None:
-            self._read(letter)
-
-
-class Wire:
-    """The way to the producer of one link, with a thread that waits for its answers."""
-
-    def __init__(self, hub: SectionHub, run: int, link: Link, peer: Peer, codec: Codec, step: str) -> None:
-        self.hub = hub
-        self.run = run
-        self.link = link
-        self.peer = peer
-        self.codec = codec
-        self.step = step
-        self.requests: SimpleQueue[tuple[int, int] | None] = SimpleQueue()
-        self.arrived: Callable[[Link, int, list[Any], Ended | Failed | None], None] | None = None
-        self.thread: threading.Thread = threading.Thread(
-            target=self._work, name=f"headrace link of {step}", daemon=True
-        )
-
-    def pull(self, acknowledged: int, received: int) -> None:
-        """Have the producer answer."""
-        if not self.thread.is_alive():
-            self.thread.start()
-        self.hub.sent += 1
-        self.requests.put((acknowledged, received))
-
-    def acknowledge(self, acknowledged: int) -> None:
-        """The consumer's code has so many items."""
-        self.hub.sent += 1
-        self.peer.acknowledge(self.run, self.link, acknowledged)
-
-    def close(self) -> None:
-        """Nobody wants any more."""
-        self.hub.sent += 1
-        self.peer.close(self.run, self.link)
-
-    def end(self) -> None:
-        """No more requests."""
-        self.requests.put(None)
-
-    def join(self) -> None:
-        """Wait until the thread has ended; the producer has answered, or is gone."""
-        if self.thread.is_alive():
-            self.thread.join()
-
-    def _work(self) -> None:
-        while (request := self.requests.get()) is not None:
-            try:
-                first, data, ended, valid = self.peer.pull(self.run, self.link, *request)
-                if not valid:
-                    return
-                answer = first, self.codec.items(data, self.step), self.codec.end(ended)
-            except Exception as error:  # whichever way it is heard of, it is one failure
-                answer = request[1], [], self.codec.end(self.codec.packed_end(Failed(error), self.step))
-            self.hub.post(partial(self._deliver, *answer))
-
-    def _deliver(self, first: int, items: list[Any], ended: Ended | Failed | None) -> None:
-        self.hub.received += 1
-        if self.arrived is not None:
-            self.arrived(self.link, first, items, ended)
 
 
 class _Reporter:

@@ -21,8 +21,9 @@ import ray  # pyright: ignore[reportMissingImports]  # an extra, which the check
 from ray.exceptions import GetTimeoutError, RayActorError  # pyright: ignore[reportMissingImports]
 
 from headrace.drivers.far import FarRun
+from headrace.drivers.messages import Reply
 from headrace.drivers.parcels import Parcels
-from headrace.drivers.place import Place, Reply
+from headrace.drivers.place import Place
 from headrace.engine.events import Observer
 from headrace.engine.observers import Observers
 from headrace.engine.report import Report

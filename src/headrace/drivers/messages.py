@@ -1,0 +1,94 @@
+"""What places say to each other: requests for items and their answers, news, and how bytes are made of them.
+
+A place knows others as `Peer`s, and a `Codec` makes bytes of what goes to them. Nothing here knows what carries it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from headrace.engine.outcome import Ended, Failed
+from headrace.engine.report import Report
+from headrace.graph.sections import Link, Section
+
+__all__ = ["Codec", "Final", "News", "Parked", "Peer", "Reply", "Task"]
+
+Reply = tuple[int, Any, "Ended | Failed | None", bool]  # the first item's number, the items, the end, if it is valid
+
+
+class Peer(Protocol):
+    """Another place. Safe to use from threads."""
+
+    def pull(self, run: int, link: Link, acknowledged: int, received: int) -> Reply:
+        """The answer to a request, as soon as there is one."""
+        ...
+
+    def acknowledge(self, run: int, link: Link, count: int) -> None:
+        """The consumer of the link has so many items."""
+        ...
+
+    def close(self, run: int, link: Link) -> None:
+        """Nobody reads the link any more."""
+        ...
+
+
+class Codec(Protocol):
+    """What goes from one place to another."""
+
+    def packed_items(self, items: list[Any], step: str) -> tuple[Any, Failed | None]:
+        """Those up to the first that cannot go, and the failure of that one."""
+        ...
+
+    def items(self, data: Any, step: str) -> list[Any]:
+        """What was packed."""
+        ...
+
+    def packed_end(self, ended: Ended | Failed | None, step: str) -> Any:
+        """The end of a stream."""
+        ...
+
+    def end(self, data: Any) -> Ended | Failed | None:
+        """What was packed; the same failure is the same object, whichever way it comes."""
+        ...
+
+    def packed(self, value: Any, what: str) -> Any:
+        """A value, of which a message says that it is `what`."""
+        ...
+
+    def value(self, data: Any) -> Any:
+        """What was packed."""
+        ...
+
+
+class Parked(NamedTuple):
+    """Nothing can go on in a section, after it has sent and received so many messages."""
+
+    sent: int
+    received: int
+
+
+class News(NamedTuple):
+    """What a section tells whoever runs the pipeline: "failed", "made", "done" (with a value), "event" or "parked"."""
+
+    kind: str
+    id: str
+    data: Any
+
+
+class Final(NamedTuple):
+    """What is left of a section that is over."""
+
+    report: Report
+    highest: dict[Link, int]
+
+
+class Task(NamedTuple):
+    """What a place is to run."""
+
+    run: int
+    section: Section
+    program: Any  # a packed `Program`
+    arguments: Mapping[str, Any]  # packed
+    counting: bool
+    hears: tuple[type, ...] = ()  # the events that somebody hears
