@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from headrace.drivers.far import FarRun
@@ -44,8 +45,8 @@ class Near:
     def call(self, method: str, *arguments: Any) -> Callable[[float | None], Any]:
         return self.threads.submit(getattr(self.place, method), *arguments).result
 
-    def pull(self, *arguments: Any) -> Any:
-        return self.place.pull(*arguments)
+    def pull(self, *arguments: Any) -> Callable[[], Any]:
+        return partial(self.place.pull, *arguments)
 
     def acknowledge(self, *arguments: Any) -> None:
         self.place.acknowledge(*arguments)

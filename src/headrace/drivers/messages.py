@@ -5,7 +5,7 @@ A place knows others as `Peer`s, and a `Codec` makes bytes of what goes to them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from headrace.engine.outcome import Ended, Failed
@@ -14,14 +14,14 @@ from headrace.graph.sections import Link, Section
 
 __all__ = ["Codec", "Final", "News", "Parked", "Peer", "Reply", "Task"]
 
-Reply = tuple[int, Any, "Ended | Failed | None", bool]  # the first item's number, the items, the end, if it is valid
+Reply = tuple[int, Any, Any, bool]  # the number of the first item; the items and the end, packed; whether it is valid
 
 
 class Peer(Protocol):
     """Another place. Safe to use from threads."""
 
-    def pull(self, run: int, link: Link, acknowledged: int, received: int) -> Reply:
-        """The answer to a request, as soon as there is one."""
+    def pull(self, run: int, link: Link, acknowledged: int, received: int) -> Callable[[], Reply]:
+        """Begin a request; gives what waits until there is an answer."""
         ...
 
     def acknowledge(self, run: int, link: Link, count: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from greenlet import getcurrent
 
-from headrace.drivers.messages import Codec, Parked, Peer
+from headrace.drivers.messages import Codec, Parked, Peer, Reply
 from headrace.drivers.sync import Hub, Mail, ThreadMail, nothing
 from headrace.engine.outcome import Ended, Failed
 from headrace.graph.sections import Link
@@ -89,7 +89,7 @@ class Wire:
         self.peer = peer
         self.codec = codec
         self.step = step
-        self.requests: SimpleQueue[tuple[int, int] | None] = SimpleQueue()
+        self.requests: SimpleQueue[tuple[int, Callable[[], Reply]] | None] = SimpleQueue()  # received, and its answer
         self.arrived: Callable[[Link, int, list[Any], Ended | Failed | None], None] | None = None
         self.thread: threading.Thread = threading.Thread(
             target=self._work, name=f"headrace link of {step}", daemon=True
@@ -100,7 +100,7 @@ class Wire:
         if not self.thread.is_alive():
             self.thread.start()
         self.hub.sent += 1
-        self.requests.put((acknowledged, received))
+        self.requests.put((received, self.peer.pull(self.run, self.link, acknowledged, received)))
 
     def acknowledge(self, acknowledged: int) -> None:
         """The consumer's code has so many items."""
@@ -123,13 +123,14 @@ class Wire:
 
     def _work(self) -> None:
         while (request := self.requests.get()) is not None:
+            received, wait = request
             try:
-                first, data, ended, valid = self.peer.pull(self.run, self.link, *request)
+                first, data, ended, valid = wait()
                 if not valid:
                     return
                 answer = first, self.codec.items(data, self.step), self.codec.end(ended)
             except Exception as error:  # whichever way it is heard of, it is one failure
-                answer = request[1], [], self.codec.end(self.codec.packed_end(Failed(error), self.step))
+                answer = received, [], self.codec.end(self.codec.packed_end(Failed(error), self.step))
             self.hub.post(partial(self._deliver, *answer))
 
     def _deliver(self, first: int, items: list[Any], ended: Ended | Failed | None) -> None:
