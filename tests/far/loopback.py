@@ -10,7 +10,10 @@ from typing import Any
 
 from headrace.drivers.far import FarRun
 from headrace.drivers.place import Place
+from headrace.dsl.checkpoint import as_checkpoint, opened
+from headrace.engine.observers import Observers
 from headrace.graph.sections import sections
+from headrace.testing import Runner
 
 
 class AsItIs:
@@ -58,14 +61,22 @@ class Near:
         raise AssertionError("it ends by itself")
 
 
-def far_run(pipeline: Any, *arguments: Any, counting: bool = False, **keywords: Any) -> tuple[Any, Any]:
+def far_run(
+    pipeline: Any,
+    *arguments: Any,
+    counting: bool = False,
+    checkpoint: Any = None,
+    observers: Any = (),
+    **keywords: Any,
+) -> tuple[Any, Any]:
     program, given = pipeline.program, pipeline.bind(*arguments, **keywords)
     parts = sections(program.dag, {})
     codec = AsItIs()
     places = [Near(codec) for _ in parts]
-    run = FarRun(program, given, parts, places, codec, counting, None)
     try:
-        return run.result(), run.report() if counting else None
+        with opened(as_checkpoint(checkpoint), program) as checkpoints:
+            run = FarRun(program, given, parts, places, codec, counting, None, Observers(observers), checkpoints)
+            return run.observed() if counting else (run.result(), None)
     finally:
         for place in places:
             place.threads.shutdown()
@@ -76,3 +87,10 @@ def far_run(pipeline: Any, *arguments: Any, counting: bool = False, **keywords: 
 
 def far(pipeline: Any, *arguments: Any, **keywords: Any) -> Any:
     return far_run(pipeline, *arguments, **keywords)[0]
+
+
+def counted(options: dict[str, Any], pipeline: Any, *arguments: Any, **keywords: Any) -> Any:
+    return far(pipeline, *arguments, counting=True, **options, **keywords)
+
+
+FAR = Runner("far", far, counted)

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -33,6 +33,10 @@ from headrace.engine.snapshot import Live, NodeSnapshot
 from headrace.errors import WorkerError
 from headrace.graph.dag import RESOURCES, Dag, Program
 from headrace.graph.sections import CALLER, Link, Section
+
+if TYPE_CHECKING:
+    from headrace.drivers.far_store import Question
+    from headrace.engine.checkpoint import Checkpoints
 
 __all__ = ["Far", "FarRun"]
 
@@ -68,6 +72,7 @@ class FarRun(SectionRun):
         counting: bool,
         patience: float | None,
         observers: Observers | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.program = program
         self.whole: Dag = program.dag
@@ -77,6 +82,7 @@ class FarRun(SectionRun):
         self.codec = codec
         self.counting = counting
         self.patience = patience  # seconds that a section has to stop
+        self.checkpoints = checkpoints
         self.number: int = next(numbers)
         self.hub: SectionHub = SectionHub()
         self.wires: list[Wire] = []
@@ -168,7 +174,8 @@ class FarRun(SectionRun):
         }
         what = ", ".join(str(node) for node in part.dag.nodes if node.id in part.own and node.function)
         program = self.codec.packed(_program(self.program, part), what)
-        task = Task(self.number, part, program, given, self.counting, self.hears)
+        pickled = None if self.checkpoints is None else self.checkpoints.pickled
+        task = Task(self.number, part, program, given, self.counting, self.hears, pickled)
         return task, {link: self._producer(link) for link in part.reads}
 
     def _producer(self, link: Link) -> Far:
@@ -246,11 +253,22 @@ class FarRun(SectionRun):
     def _watch(self, part: Section, place: Far) -> None:
         """Have the run told of the news of one section, until it is over."""
         try:
-            while found := place.call("watch")(None):
+            answers: list[Any] = []
+            while found := place.call("watch", *answers)(None):
+                answers = [self._answer(news.data) for news in found if news.kind == "asks"]
                 for news in found:
-                    self.hub.post(partial(self._heard, part, news))
+                    if news.kind != "asks":
+                        self.hub.post(partial(self._heard, part, news))
         except Exception as error:
             self.hub.post(partial(self._lost, part, error))
+
+    def _answer(self, question: Question) -> tuple[Any, Any]:
+        """What the store says, or how it fails. In the thread that watches a section."""
+        from headrace.drivers.far_store import answered
+
+        assert self.checkpoints is not None
+        value, failed = answered(self.checkpoints, question)
+        return value, self.codec.packed_end(failed, "the checkpoint")
 
     def _heard(self, part: Section, news: News) -> None:
         if news.kind == "failed":
@@ -461,8 +479,8 @@ def _program(program: Program, part: Section) -> Program:
         functions={id: function for id, function in program.functions.items() if id in own},
         constants={key: value for key, value in program.constants.items() if key[0] in own},
         inner={id: inner for id, inner in program.inner.items() if id in own},
-        results={},
-        codes={},
+        results={id: hint for id, hint in program.results.items() if id in own},
+        codes={id: code for id, code in program.codes.items() if id in own},
         limits={id: limit for id, limit in program.limits.items() if id in own},
         retries={id: retry for id, retry in program.retries.items() if id in own},
     )

@@ -69,7 +69,10 @@ class Parked(NamedTuple):
 
 
 class News(NamedTuple):
-    """What a section tells whoever runs the pipeline: "failed", "made", "done" (with a value), "event" or "parked"."""
+    """What a section tells whoever runs the pipeline.
+
+    "failed", "made", "done" (with a value), "event", "parked", and "asks" (the store, and then waits for the answer).
+    """
 
     kind: str
     id: str
@@ -92,3 +95,4 @@ class Task(NamedTuple):
     arguments: Mapping[str, Any]  # packed
     counting: bool
     hears: tuple[type, ...] = ()  # the events that somebody hears
+    pickled: bool | None = None  # whether results are kept that must be pickled; None: none are kept

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from queue import SimpleQueue
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,6 +27,10 @@ from headrace.errors import UnpicklableError
 from headrace.graph.dag import Program
 from headrace.graph.sections import Link
 from headrace.graph.values import shown
+
+if TYPE_CHECKING:
+    from headrace.drivers.far_store import FarStore
+    from headrace.engine.checkpoint import Checkpoints
 
 __all__ = ["Place"]
 
@@ -75,8 +79,11 @@ class Place:
         if self.live is not None:
             self.live.message(partial(self.live.run.given, id, self.codec.value(data)))
 
-    def watch(self) -> list[News]:
-        """The next news, as soon as there are some; none if the section is over."""
+    def watch(self, *answers: tuple[Any, Any]) -> list[News]:
+        """The next news, as soon as there are some; none if the section is over. `answers` are those of the store."""
+        for value, failed in answers:
+            assert self.live is not None
+            self.live.answered(value, failed)
         first = self.news.get()
         if first is None:
             return []
@@ -177,6 +184,7 @@ class _Live:
         self.since: dict[SimpleQueue[Reply], float] = {}
         self.failure: BaseException | None = None
         self.look: Look | None = None
+        self.store: FarStore | None = None
         self.final: Final | None = None
         label = task.section.own[-1] if task.section.own else "resources"
         self.thread: threading.Thread = threading.Thread(target=self._main, name=f"headrace {label}", daemon=True)
@@ -229,6 +237,7 @@ class _Live:
             self,
             self._stored,
             Observers([_Reporter(task.hears, self._event)] if task.hears else ()),
+            self._checkpoints(task.pickled),
         )
         hub.run = run
         self.look = Look(run.dag, run.lines)
@@ -240,6 +249,22 @@ class _Live:
         except BaseException as error:
             run.fail(error)
         self.ready = run.failure is None
+
+    def _checkpoints(self, pickled: bool | None) -> Checkpoints | None:
+        """What the steps keep, and read back: at home."""
+        if pickled is None:
+            return None
+        from headrace.drivers.far_store import FarStore
+        from headrace.engine.checkpoint import Checkpoints
+
+        self.store = FarStore(lambda question: self.news.put(News("asks", "", question)))
+        return Checkpoints(self.store, pickled=pickled)
+
+    def answered(self, value: Any, failed: Any) -> None:
+        """What the store at home says. In any thread."""
+        assert self.store is not None
+        failure = self.codec.end(failed)
+        self.store.answers.put((value, failure if isinstance(failure, Failed) else None))
 
     def _program(self) -> Program:
         try:

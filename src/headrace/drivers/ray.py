@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from struct import Struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray  # pyright: ignore[reportMissingImports]  # an extra, which the checks do not install
 from ray.exceptions import GetTimeoutError, RayActorError  # pyright: ignore[reportMissingImports]
@@ -31,6 +31,9 @@ from headrace.engine.report import Report
 from headrace.errors import OptionError, WorkerError
 from headrace.graph.dag import Dag, Node, Program
 from headrace.graph.sections import Link, Section, sections
+
+if TYPE_CHECKING:
+    from headrace.engine.checkpoint import Checkpoints
 
 __all__ = ["Cluster"]
 
@@ -175,25 +178,37 @@ class Cluster:
     # -- runs --------------------------------------------------------------------------------------------------
 
     def observed(
-        self, program: Program, arguments: Mapping[str, Any], observers: Sequence[Observer]
+        self,
+        program: Program,
+        arguments: Mapping[str, Any],
+        observers: Sequence[Observer],
+        checkpoints: Checkpoints | None = None,
     ) -> tuple[Any, Report]:
         """The result of one run, and its counts; observers hear of both."""
-        run, actors = self._prepared(program, arguments, Observers(observers), counting=True)
+        run, actors = self._prepared(program, arguments, Observers(observers), checkpoints, counting=True)
         try:
             return run.observed()
         finally:
             self._give_back(run, actors)
 
-    def iterate(self, program: Program, arguments: Mapping[str, Any]) -> Iterator[Any]:
+    def iterate(
+        self, program: Program, arguments: Mapping[str, Any], checkpoints: Checkpoints | None = None
+    ) -> Iterator[Any]:
         """The items of one run, as they are asked for."""
-        run, actors = self._prepared(program, arguments, Observers(), counting=False)
+        run, actors = self._prepared(program, arguments, Observers(), checkpoints, counting=False)
         try:
             yield from run.items()
         finally:
             self._give_back(run, actors)
 
     def _prepared(
-        self, program: Program, arguments: Mapping[str, Any], observers: Observers, *, counting: bool
+        self,
+        program: Program,
+        arguments: Mapping[str, Any],
+        observers: Observers,
+        checkpoints: Checkpoints | None,
+        *,
+        counting: bool,
     ) -> tuple[FarRun, list[FarActor]]:
         _refuse(program.dag)
         places = self._places(program.dag)
@@ -201,7 +216,8 @@ class Cluster:
         self.connect()
         self._check_resources()
         actors = [self._actor(part) for part in parts]
-        return FarRun(program, arguments, parts, actors, Parcels(), counting, PATIENCE, observers), actors
+        run = FarRun(program, arguments, parts, actors, Parcels(), counting, PATIENCE, observers, checkpoints)
+        return run, actors
 
     def _places(self, dag: Dag) -> dict[str, str]:
         """Where nodes run for which there are options, by id: a text that is the same for the same options."""

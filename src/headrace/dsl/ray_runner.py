@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
+from headrace.dsl.checkpoint import Checkpoint, as_checkpoint, opened
 from headrace.dsl.flow import AsyncItems, Flow, Items
 from headrace.dsl.handle import called_at
-from headrace.dsl.runner import Run
+from headrace.dsl.runner import Run, Where
 from headrace.errors import OptionError
 from headrace.graph.dag import Program
 from headrace.graph.values import shown
@@ -37,6 +38,8 @@ class RayRunner:
         address: Of the cluster, as `ray.init` takes it; "local" starts one on this machine. If the program is
             connected to Ray already, that is used.
         observers: Functions that are called with each event, as for `SyncRunner`.
+        checkpoint: A file, as a path or a `Checkpoint`, in which the results of steps with `checkpoint=True` are kept,
+            as for `SyncRunner`. This program alone uses it: actors send what they finish, and ask what is known.
         options: By the name or id of a step: the options of its actor, as Ray has them (`num_cpus`, `num_gpus`,
             `resources`, `memory`, `runtime_env`, ...). Such a step has an actor apart from steps with other options.
         runtime_env: What the actors need of files and packages, as `ray.init` takes it.
@@ -57,11 +60,13 @@ class RayRunner:
         address: str | None = "local",
         *,
         observers: Iterable[Observer] = (),
+        checkpoint: Where = None,
         options: Mapping[str, Mapping[str, Any]] | None = None,
         runtime_env: Mapping[str, Any] | None = None,
     ) -> None:
         self.address: str | None = _text(address)
         self.observers: tuple[Observer, ...] = tuple(observers)
+        self.checkpoint: Checkpoint | None = as_checkpoint(checkpoint)
         self.options: dict[str, dict[str, Any]] = _options(options or {})
         self.runtime_env = runtime_env
         self._cluster: Cluster | None = None
@@ -80,7 +85,9 @@ class RayRunner:
         UnpicklableError: something cannot go from one actor to another; OptionError: the pipeline has something that
         Ray cannot run; ModuleNotFoundError: Ray is not installed.
         """
-        result, report = self._connected().observed(pipeline._program, pipeline._bind(args, kwargs), self.observers)
+        program, arguments = pipeline._program, pipeline._bind(args, kwargs)
+        with opened(self.checkpoint, program) as checkpoints:
+            result, report = self._connected().observed(program, arguments, self.observers, checkpoints)
         return Run(result, report)
 
     def iter(self, pipeline: Flow[P, Stream[T]], /, *args: P.args, **kwargs: P.kwargs) -> Items[T]:
@@ -116,7 +123,8 @@ class RayRunner:
         self.close()
 
     def _items(self, program: Program, arguments: dict[str, Any]) -> Iterator[Any]:
-        yield from self._connected().iterate(program, arguments)
+        with opened(self.checkpoint, program) as checkpoints:
+            yield from self._connected().iterate(program, arguments, checkpoints)
 
     def _connected(self) -> Cluster:
         if self._cluster is None:

@@ -7,7 +7,7 @@ what is sent when (links.py), how values and lines are run (run.py, lines.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -23,6 +23,9 @@ from headrace.engine.run import Execution
 from headrace.engine.stopwatch import Detail
 from headrace.graph.dag import RESOURCES, Edge, Node, Program
 from headrace.graph.sections import CALLER, Link, Section
+
+if TYPE_CHECKING:
+    from headrace.engine.checkpoint import Checkpoints
 
 __all__ = ["Home", "SectionRun", "Situation"]
 
@@ -81,9 +84,10 @@ class SectionRun(Execution):
         home: Home,
         stored: Callable[[], None],
         observers: Observers | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         detail = Detail.SECONDS if counting else Detail.NOTHING
-        super().__init__(program, arguments, driver, detail, observers=observers, failures=_Heard(home))
+        super().__init__(program, arguments, driver, detail, checkpoints, observers, _Heard(home))
         self.section = section
         self.home = home
         self.over: bool = False

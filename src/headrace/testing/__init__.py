@@ -43,7 +43,8 @@ def check_guarantees(runners: Mapping[str, Callable[..., Any]], *options: str) -
 
     Args:
         runners: By name, functions that are called with a pipeline and its arguments: `run(pipeline, *arguments)`.
-            They give the result (a list, if the pipeline gives a stream) or raise what the run raises.
+            They give the result (a list, if the pipeline gives a stream) or raise what the run raises. One that is a
+            `Runner` is also checked with observers and with checkpoints.
         options: For pytest, such as `"-k", "1_1"`.
 
     Raises: ModuleNotFoundError: pytest is not installed.

@@ -36,8 +36,6 @@ def in_loop_of(clock: ScriptedClock, pipeline: Any, *arguments: Any) -> Any:
     return clock.run(pipeline.arun(*arguments))
 
 
-KEPT: dict[str, Callable[..., Any]] = {runner.name: partial(kept, runner) for runner in RUNNERS}
-OBSERVED: dict[str, Callable[..., Any]] = {runner.name: partial(observed, runner) for runner in RUNNERS}
 IN_TIME: dict[str, Callable[..., Any]] = {
     **{runner.name: partial(with_clock, runner) for runner in RUNNERS},
     "async, in the clock's loop": in_loop_of,
@@ -45,14 +43,15 @@ IN_TIME: dict[str, Callable[..., Any]] = {
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    chosen = getattr(metafunc.config, "headrace_runners", None)
+    with_options = RUNNERS if chosen is None else [each for each in chosen.values() if isinstance(each, Runner)]
+    names = [runner.name for runner in with_options]
     if "run_kept" in metafunc.fixturenames:
-        kept = {} if hasattr(metafunc.config, "headrace_runners") else KEPT  # others say nothing about checkpoints
-        metafunc.parametrize("run_kept", list(kept.values()), ids=list(kept))
+        metafunc.parametrize("run_kept", [partial(kept, runner) for runner in with_options], ids=names)
     if "run_observed" in metafunc.fixturenames:
-        watched = {} if hasattr(metafunc.config, "headrace_runners") else OBSERVED  # others tell nobody
-        metafunc.parametrize("run_observed", list(watched.values()), ids=list(watched))
+        metafunc.parametrize("run_observed", [partial(observed, runner) for runner in with_options], ids=names)
     if "run_pipeline" in metafunc.fixturenames:
-        runners = getattr(metafunc.config, "headrace_runners", WAYS)
+        runners = WAYS if chosen is None else chosen
         metafunc.parametrize("run_pipeline", list(runners.values()), ids=list(runners))
     if "run_in_time" in metafunc.fixturenames:  # other runners have no scripted clock
         in_time = {} if hasattr(metafunc.config, "headrace_runners") else IN_TIME
