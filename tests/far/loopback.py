@@ -12,6 +12,7 @@ from headrace.drivers.far import FarRun
 from headrace.drivers.place import Place
 from headrace.dsl.checkpoint import as_checkpoint, opened
 from headrace.engine.observers import Observers
+from headrace.engine.stopwatch import Detail
 from headrace.graph.sections import sections
 from headrace.testing import Runner
 
@@ -73,9 +74,10 @@ def far_run(
     parts = sections(program.dag, {})
     codec = AsItIs()
     places = [Near(codec) for _ in parts]
+    detail = Detail.SECONDS if counting else Detail.NOTHING
     try:
         with opened(as_checkpoint(checkpoint), program) as checkpoints:
-            run = FarRun(program, given, parts, places, codec, counting, None, Observers(observers), checkpoints)
+            run = FarRun(program, given, parts, places, codec, detail, None, Observers(observers), checkpoints)
             return run.observed() if counting else (run.result(), None)
     finally:
         for place in places:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, chdir, contextmanager
+from contextlib import ExitStack, chdir, closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from headrace.cli.ending import Refusal, Terminated
-from headrace.cli.flags import Running, parse_flags
+from headrace.cli.flags import parse_flags
 from headrace.cli.looking import entries
 from headrace.cli.output import results, standard_output_alone
 from headrace.cli.params import known_parameters
@@ -98,8 +97,7 @@ class Job(NamedTuple):
     """One run: what it runs, what with, who hears of it, and where its results go."""
 
     flow: AnyFlow
-    given: inspect.BoundArguments
-    arguments: Mapping[str, Any]  # the same, by the ids of nodes
+    arguments: Mapping[str, Any]  # by the ids of nodes
     checkpoints: Checkpoints | None
     observers: Sequence[Observer]
     detail: Detail
@@ -129,7 +127,7 @@ def _run(target: str, flags: Sequence[str], store: Path | None = None) -> None:
         return
     running = given.running
     if running.runner == "ray":
-        _check_for_ray(running)
+        _check_for_ray()
     with standard_output_alone():
         flow = _set(flow, running.set or ())
         arguments = flow._bind(given.arguments.args, given.arguments.kwargs)
@@ -140,7 +138,7 @@ def _run(target: str, flags: Sequence[str], store: Path | None = None) -> None:
             watching = Watching.of(running.progress, running.report, target)
         write = stack.enter_context(results(raw=running.raw, progress=running.progress))
         observers = [stack.enter_context(_report_so_far()), *watching.observers()]
-        job = Job(flow, given.arguments, arguments, checkpoints, observers, watching.detail, write)
+        job = Job(flow, arguments, checkpoints, observers, watching.detail, write)
         RUNNERS[running.runner](job)
 
 
@@ -154,7 +152,7 @@ def _set(flow: AnyFlow, given: Sequence[str]) -> AnyFlow:
 
 
 def _run_sync(job: Job) -> None:
-    _, _, arguments, checkpoints, observers, detail, write = job
+    _, arguments, checkpoints, observers, detail, write = job
     if not job.streams:
         job.write_value(runner.observed(job.program, arguments, observers, None, checkpoints, detail)[0])
         return
@@ -165,7 +163,7 @@ def _run_sync(job: Job) -> None:
 
 
 async def _run_async(job: Job) -> None:
-    _, _, arguments, checkpoints, observers, detail, write = job
+    _, arguments, checkpoints, observers, detail, write = job
     if not job.streams:
         job.write_value((await aio.observed(job.program, arguments, observers, None, checkpoints, detail))[0])
         return
@@ -176,26 +174,20 @@ async def _run_async(job: Job) -> None:
 
 
 def _run_on_ray(job: Job) -> None:
-    from headrace import RayRunner
+    from headrace.drivers.ray import Cluster
 
-    with RayRunner(os.environ.get("RAY_ADDRESS", "local"), observers=job.observers) as ray:
+    _, arguments, checkpoints, observers, detail, write = job
+    with closing(Cluster(os.environ.get("RAY_ADDRESS", "local"), None, {})) as cluster:
         if not job.streams:
-            job.write_value(ray.execute(job.flow, *job.given.args, **job.given.kwargs).result)
+            job.write_value(cluster.observed(job.program, arguments, observers, checkpoints, detail)[0])
             return
-        with ray.iter(job.flow, *job.given.args, **job.given.kwargs) as items:
+        with Items(cluster.iterate(job.program, arguments, observers, checkpoints, detail)) as items:
             for item in items:
-                job.write(item)
+                write(item)
 
 
-def _check_for_ray(running: Running) -> None:
-    """Raises: Refusal: a run on Ray cannot do what the flags ask for."""
-    for name, given in {
-        "checkpoint": running.checkpoint,
-        "progress": running.progress,
-        "report": running.report,
-    }.items():
-        if given:
-            raise Refusal(f"--{name}: is for the runners sync and async, got --runner ray; leave one of them out")
+def _check_for_ray() -> None:
+    """Raises: Refusal: it is not there."""
     if find_spec("ray") is None:
         raise Refusal("--runner ray: needs 'ray', which is not installed; pip install 'headrace[ray]'")
 

@@ -73,7 +73,7 @@ def iterate(
 
 async def _told_of(begin: Callable[[], Inside]) -> AsyncIterator[Any]:
     inside = begin()
-    told = Told(inside.execution)
+    told = Told.of(inside.execution)
     items = _items(lambda: inside, native=False)  # an async stage counts nothing
     if told.around.wanted:
         items = resumed_in_task(told.around, items)
@@ -125,7 +125,7 @@ async def observed(
 ) -> tuple[Any, Report]:
     """The result of one run, and its counts; observers hear of both."""
     inside = Inside(program, arguments, clock, checkpoints, detail, Observers(observers))
-    told = Told(inside.execution)
+    told = Told.of(inside.execution)
     try:
         with told.around:
             result = await inside.do(inside.execution.result)

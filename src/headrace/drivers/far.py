@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,15 +20,16 @@ import msgspec
 
 from headrace.drivers.locked import edges_from, locked
 from headrace.drivers.messages import Codec, Final, News, Parked, Peer, Task
+from headrace.drivers.runner import Told, iterate_told, told_result
 from headrace.drivers.section_hub import SectionHub, Wire
 from headrace.engine.deadlock import Link as Place
 from headrace.engine.events import EVENTS, Blocked, DeadlockFound, RunEnded, RunStarted, Unblocked
 from headrace.engine.observers import Observers
 from headrace.engine.outcome import Failed, Failures
 from headrace.engine.report import EdgeReport, NodeReport, Report
-from headrace.engine.scope import Scope
 from headrace.engine.section import SectionRun, Situation
-from headrace.engine.snapshot import Live, NodeSnapshot
+from headrace.engine.snapshot import NodeSnapshot
+from headrace.engine.stopwatch import Detail
 from headrace.errors import WorkerError
 from headrace.graph.dag import RESOURCES, Dag, Program
 from headrace.graph.sections import CALLER, Link, Section
@@ -69,7 +69,7 @@ class FarRun(SectionRun):
         parts: Sequence[Section],
         places: Sequence[Far],
         codec: Codec,
-        counting: bool,
+        detail: Detail,
         patience: float | None,
         observers: Observers | None = None,
         checkpoints: Checkpoints | None = None,
@@ -80,7 +80,7 @@ class FarRun(SectionRun):
         self.parts = parts
         self.places = places
         self.codec = codec
-        self.counting = counting
+        self.detail = detail
         self.patience = patience  # seconds that a section has to stop
         self.checkpoints = checkpoints
         self.number: int = next(numbers)
@@ -92,7 +92,7 @@ class FarRun(SectionRun):
             msgspec.structs.replace(program, dag=own.dag),
             {},
             self.hub,
-            counting,
+            detail,
             self._way,
             _Nobody(),
             lambda: None,
@@ -175,7 +175,7 @@ class FarRun(SectionRun):
         what = ", ".join(str(node) for node in part.dag.nodes if node.id in part.own and node.function)
         program = self.codec.packed(_program(self.program, part), what)
         pickled = None if self.checkpoints is None else self.checkpoints.pickled
-        task = Task(self.number, part, program, given, self.counting, self.hears, pickled)
+        task = Task(self.number, part, program, given, self.detail, self.hears, pickled)
         return task, {link: self._producer(link) for link in part.reads}
 
     def _producer(self, link: Link) -> Far:
@@ -351,19 +351,18 @@ class FarRun(SectionRun):
 
     def observed(self) -> tuple[Any, Report]:
         """The result, and the counts; observers hear of both."""
-        run, begun = self.observers.run, self.hub.clock.now()
-        live = Live(self._look_at_all, time.monotonic)
-        around = Scope(self.observers.begun(RunStarted(run=run, dag=self.whole, live=live)))
-        try:
-            with around:
-                result = self.result()
-        finally:
-            self.counted = counts = self.report()
-            live.end()
-            seconds = self.hub.clock.now() - begun
-            ended = RunEnded(run=run, dag=self.whole, report=counts, failure=self.failure, seconds=seconds)
-            self.observers.tell(ended)
-        return result, counts
+        return told_result(self._told())
+
+    def observed_items(self) -> Iterator[Any]:
+        """What `items` gives; observers hear of it."""
+        return iterate_told(self._told)
+
+    def _told(self) -> Told:
+        return Told(self, self.whole, self._look_at_all, self._counts)
+
+    def _counts(self) -> Report:
+        self.counted = self.report()
+        return self.counted
 
     def _look_at_all(self) -> Iterator[NodeSnapshot]:
         """How far all nodes have come; at the end, as the report says. In any thread."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from headrace.engine.outcome import Ended, Failed
 from headrace.engine.report import Report
+from headrace.engine.stopwatch import Detail
 from headrace.graph.sections import Link, Section
 
 __all__ = ["Codec", "Final", "News", "Parked", "Peer", "Reply", "Task"]
@@ -93,6 +94,6 @@ class Task(NamedTuple):
     section: Section
     program: Any  # a packed `Program`
     arguments: Mapping[str, Any]  # packed
-    counting: bool
+    detail: Detail
     hears: tuple[type, ...] = ()  # the events that somebody hears
     pickled: bool | None = None  # whether results are kept that must be pickled; None: none are kept

@@ -232,7 +232,7 @@ class _Live:
             self._program(),
             arguments,
             hub,
-            task.counting,
+            task.detail,
             self._way,
             self,
             self._stored,

@@ -28,6 +28,7 @@ from headrace.drivers.place import Place
 from headrace.engine.events import Observer
 from headrace.engine.observers import Observers
 from headrace.engine.report import Report
+from headrace.engine.stopwatch import Detail
 from headrace.errors import OptionError, WorkerError
 from headrace.graph.dag import Dag, Node, Program
 from headrace.graph.sections import Link, Section, sections
@@ -183,21 +184,29 @@ class Cluster:
         arguments: Mapping[str, Any],
         observers: Sequence[Observer],
         checkpoints: Checkpoints | None = None,
+        detail: Detail = Detail.SECONDS,
     ) -> tuple[Any, Report]:
         """The result of one run, and its counts; observers hear of both."""
-        run, actors = self._prepared(program, arguments, Observers(observers), checkpoints, counting=True)
+        run, actors = self._prepared(program, arguments, observers, checkpoints, detail)
         try:
             return run.observed()
         finally:
             self._give_back(run, actors)
 
     def iterate(
-        self, program: Program, arguments: Mapping[str, Any], checkpoints: Checkpoints | None = None
+        self,
+        program: Program,
+        arguments: Mapping[str, Any],
+        observers: Sequence[Observer] = (),
+        checkpoints: Checkpoints | None = None,
+        detail: Detail = Detail.SECONDS,
     ) -> Iterator[Any]:
-        """The items of one run, as they are asked for."""
-        run, actors = self._prepared(program, arguments, Observers(), checkpoints, counting=False)
+        """The items of one run, as they are asked for. It is counted if there are observers to hear of it."""
+        if not observers:
+            detail = Detail.NOTHING
+        run, actors = self._prepared(program, arguments, observers, checkpoints, detail)
         try:
-            yield from run.items()
+            yield from run.observed_items() if observers else run.items()
         finally:
             self._give_back(run, actors)
 
@@ -205,10 +214,9 @@ class Cluster:
         self,
         program: Program,
         arguments: Mapping[str, Any],
-        observers: Observers,
+        observers: Sequence[Observer],
         checkpoints: Checkpoints | None,
-        *,
-        counting: bool,
+        detail: Detail,
     ) -> tuple[FarRun, list[FarActor]]:
         _refuse(program.dag)
         places = self._places(program.dag)
@@ -216,7 +224,8 @@ class Cluster:
         self.connect()
         self._check_resources()
         actors = [self._actor(part) for part in parts]
-        run = FarRun(program, arguments, parts, actors, Parcels(), counting, PATIENCE, observers, checkpoints)
+        heard = Observers(observers)
+        run = FarRun(program, arguments, parts, actors, Parcels(), detail, PATIENCE, heard, checkpoints)
         return run, actors
 
     def _places(self, dag: Dag) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,9 @@ from headrace.engine.observers import Observers
 from headrace.engine.report import Report
 from headrace.engine.run import Execution
 from headrace.engine.scope import Scope
-from headrace.engine.snapshot import Live
+from headrace.engine.snapshot import Live, NodeSnapshot
 from headrace.engine.stopwatch import Detail
-from headrace.graph.dag import Program
+from headrace.graph.dag import Dag, Program
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     NewLoop = Callable[[], AbstractEventLoop]
 
-__all__ = ["Told", "iterate", "observed", "run"]
+__all__ = ["Told", "iterate", "iterate_told", "observed", "run", "told_result"]
 
 
 def run(
@@ -58,13 +58,16 @@ def iterate(
     """The items of one run, as they are asked for. It is counted if there are observers to hear of it."""
     if not observers:
         return _new_run(program, arguments, clock, checkpoints).items()
-    return _told_of(_new_run(program, arguments, clock, checkpoints, detail, Observers(observers)))
+    execution = _new_run(program, arguments, clock, checkpoints, detail, Observers(observers))
+    return iterate_told(lambda: Told.of(execution))
 
 
-def _told_of(execution: Execution) -> Iterator[Any]:
-    told = Told(execution)
+def iterate_told(begin: Callable[[], Told]) -> Iterator[Any]:
+    """The items of one run, of whose begin and end observers are told."""
+    told = begin()
+    run = told.execution
     try:
-        yield from resumed(told.around, execution.items) if told.around.wanted else execution.items()
+        yield from resumed(told.around, run.items) if told.around.wanted else run.items()
     finally:
         told.ended()
 
@@ -86,10 +89,14 @@ def observed(
         observed_run: tuple[Any, Report] = in_loop(watched)
         return observed_run
     execution = _new_run(program, arguments, clock, checkpoints, detail, Observers(observers))
-    told = Told(execution)
+    return told_result(Told.of(execution))
+
+
+def told_result(told: Told) -> tuple[Any, Report]:
+    """The result of one run, and its counts; observers are told of its end."""
     try:
         with told.around:
-            result = execution.result()
+            result = told.execution.result()
     finally:
         counts = told.ended()
     return result, counts
@@ -141,24 +148,41 @@ def _new_run(
 
 
 class Told:
-    """Tells the observers of a run of its begin and its end."""
+    """Tells the observers of a run of `dag` of its begin and its end.
 
-    def __init__(self, execution: Execution) -> None:
+    `look` gives how far its nodes have come, from any thread, and `counts` what they did when it is over.
+    """
+
+    def __init__(
+        self,
+        execution: Execution,
+        dag: Dag,
+        look: Callable[[], Iterable[NodeSnapshot]],
+        counts: Callable[[], Report],
+    ) -> None:
         self.execution = execution
+        self.dag = dag
+        self.counts = counts
         self.observers: Observers = execution.observers
         self.begun: float = execution.driver.clock.now()
-        self.live: Live = Live(Look(execution.dag, execution.lines).nodes, time.monotonic)
-        started = RunStarted(run=self.observers.run, dag=execution.dag, live=self.live)
+        self.live: Live = Live(look, time.monotonic)
+        started = RunStarted(run=self.observers.run, dag=dag, live=self.live)
         self.around: Scope = Scope(self.observers.begun(started))
+
+    @classmethod
+    def of(cls, execution: Execution) -> Told:
+        """Of a run in one place."""
+        dag, lines = execution.dag, execution.lines
+        return cls(execution, dag, Look(dag, lines).nodes, lambda: report(dag, execution.values, lines))
 
     def ended(self) -> Report:
         """The run is over; gives its counts."""
         execution = self.execution
-        counts = report(execution.dag, execution.values, execution.lines)
+        counts = self.counts()
         self.live.end()
         event = RunEnded(
             run=self.observers.run,
-            dag=execution.dag,
+            dag=self.dag,
             report=counts,
             failure=execution.failure,
             seconds=execution.driver.clock.now() - self.begun,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from headrace.dsl.checkpoint import Checkpoint, as_checkpoint, opened
 from headrace.dsl.flow import AsyncItems, Flow, Items
 from headrace.dsl.handle import called_at
-from headrace.dsl.runner import Run, Where
+from headrace.dsl.runner import Run, Where, _all_observers, _heard, _watching
 from headrace.errors import OptionError
 from headrace.graph.dag import Program
 from headrace.graph.values import shown
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from headrace.dsl.autowire import WiredPipeline
     from headrace.dsl.stream import Stream
     from headrace.engine.events import Observer
+    from headrace.observe.watching import Watching
 
 __all__ = ["RayRunner"]
 
@@ -37,7 +39,9 @@ class RayRunner:
     Args:
         address: Of the cluster, as `ray.init` takes it; "local" starts one on this machine. If the program is
             connected to Ray already, that is used.
-        observers: Functions that are called with each event, as for `SyncRunner`.
+        observers: What hears of each event, as for `SyncRunner`.
+        progress: Whether to show on standard error how the run gets on, as for `SyncRunner`.
+        report: A file to which a page about the run is written, as for `SyncRunner`.
         checkpoint: A file, as a path or a `Checkpoint`, in which the results of steps with `checkpoint=True` are kept,
             as for `SyncRunner`. This program alone uses it: actors send what they finish, and ask what is known.
         options: By the name or id of a step: the options of its actor, as Ray has them (`num_cpus`, `num_gpus`,
@@ -60,12 +64,15 @@ class RayRunner:
         address: str | None = "local",
         *,
         observers: Iterable[Observer] = (),
+        progress: bool = False,
+        report: str | PathLike[str] | None = None,
         checkpoint: Where = None,
         options: Mapping[str, Mapping[str, Any]] | None = None,
         runtime_env: Mapping[str, Any] | None = None,
     ) -> None:
         self.address: str | None = _text(address)
-        self.observers: tuple[Observer, ...] = tuple(observers)
+        self.observers: tuple[Observer, ...] = _heard(observers, "RayRunner")
+        self.watching: Watching | None = _watching(progress, report, "RayRunner")
         self.checkpoint: Checkpoint | None = as_checkpoint(checkpoint)
         self.options: dict[str, dict[str, Any]] = _options(options or {})
         self.runtime_env = runtime_env
@@ -87,7 +94,8 @@ class RayRunner:
         """
         program, arguments = pipeline._program, pipeline._bind(args, kwargs)
         with opened(self.checkpoint, program) as checkpoints:
-            result, report = self._connected().observed(program, arguments, self.observers, checkpoints)
+            observers, detail = _all_observers(self.observers, self.watching)
+            result, report = self._connected().observed(program, arguments, observers, checkpoints, detail)
         return Run(result, report)
 
     def iter(self, pipeline: Flow[P, Stream[T]], /, *args: P.args, **kwargs: P.kwargs) -> Items[T]:
@@ -124,7 +132,8 @@ class RayRunner:
 
     def _items(self, program: Program, arguments: dict[str, Any]) -> Iterator[Any]:
         with opened(self.checkpoint, program) as checkpoints:
-            yield from self._connected().iterate(program, arguments, checkpoints)
+            observers, detail = _all_observers(self.observers, self.watching)
+            yield from self._connected().iterate(program, arguments, observers, checkpoints, detail)
 
     def _connected(self) -> Cluster:
         if self._cluster is None:

@@ -79,14 +79,13 @@ class SectionRun(Execution):
         program: Program,
         arguments: Mapping[str, Any],
         driver: Driver,
-        counting: bool,
+        detail: Detail,
         way: Callable[[Link], Way],
         home: Home,
         stored: Callable[[], None],
         observers: Observers | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> None:
-        detail = Detail.SECONDS if counting else Detail.NOTHING
         super().__init__(program, arguments, driver, detail, checkpoints, observers, _Heard(home))
         self.section = section
         self.home = home
