@@ -35,6 +35,9 @@ class AsItIs:
     def packed(self, value, what):
         return value
 
+    def packed_report(self, report):
+        return report
+
     def value(self, data):
         return data
 

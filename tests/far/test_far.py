@@ -11,7 +11,7 @@ from headrace.graph.sections import CALLER, Link, sections
 from headrace.testing import check_guarantees
 from tests.far.loopback import FAR, far, far_run
 
-KEPT = "test_1_ or test_2_ or test_3_ or test_10_11_only_what_succeeds or test_11_"
+KEPT = "test_1_ or test_2_ or test_3_ or test_10_11_only_what_succeeds or test_11_ or test_13_"
 OTHERWISE = [
     "test_1_3_bound_above_one_takes_effect",  # the consumer goes on while the producer is topped up
     "test_1_5_producer_is_closed_when_every_branch_is",  # soon, but not before the last consumer goes on

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from headrace import OptionError, RayRunner, UnpicklableError
+from headrace import RayRunner, UnpicklableError
 from headrace.testing import EveryRunner, Runner
 from headrace.testing.plain import differences
 from tools.corpus import load, scripts
@@ -23,8 +23,6 @@ REFUSED: dict[str, type[Exception]] = {
     "dead_links, one level, without a site": UnpicklableError,  # a client is an argument
     "max_in_flight_threadpool": UnpicklableError,  # its items are futures
     "orders_by_customer": UnpicklableError,  # a connection to a database is the value of a step
-    "refused_requests": OptionError,  # it has a limit
-    "shared_limit": OptionError,
     "unique_payments": UnpicklableError,  # an open file is a value
 }
 

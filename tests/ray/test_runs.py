@@ -13,7 +13,6 @@ import pytest
 
 from headrace import (
     DeadlockError,
-    Limit,
     OptionError,
     RayRunner,
     RunEnded,
@@ -286,9 +285,6 @@ def test_what_cannot_travel_is_named(runner: RayRunner) -> None:
 
 
 def test_what_ray_cannot_do_is_refused_at_once(runner: RayRunner) -> None:
-    limited = step("limited", fn=len, limit=Limit(rate="100/min"))
-    with pytest.raises(OptionError, match=r"step 'limited' .*: cannot keep limit '100/min' on Ray"):
-        runner.execute(limited, "abc")
     with pytest.raises(OptionError, match="RayRunner: options must be for steps of pipeline 'numbers', got fetch"):
         RayRunner(options={"fetch": {"num_cpus": 1}}).execute(numbers, 3)
     with pytest.raises(WorkerError, match="step 'numbers': needs 3 gold, got a cluster that has 0"):

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from headrace.drivers.keeper import Keeper
 from headrace.drivers.locked import edges_from, locked
 from headrace.drivers.messages import Codec, Final, News, Parked, Peer, Task
 from headrace.drivers.runner import Told, iterate_told, told_result
 from headrace.drivers.section_hub import SectionHub, Wire
 from headrace.engine.deadlock import Link as Place
 from headrace.engine.events import EVENTS, Blocked, DeadlockFound, RunEnded, RunStarted, Unblocked
+from headrace.engine.kept import limits_of
 from headrace.engine.observers import Observers
 from headrace.engine.outcome import Failed, Failures
 from headrace.engine.report import EdgeReport, NodeReport, Report
@@ -104,6 +106,8 @@ class FarRun(SectionRun):
         self.hub.idle, self.hub.tell = self.idle, self._all_parked
         for wire in self.wires:
             wire.arrived = self.arrived
+        limits = limits_of(program)
+        self.keeper: Keeper | None = Keeper(limits, self._may_begin) if limits else None
         self.pending: set[str] = {
             node.id
             for node in self.whole.nodes
@@ -155,6 +159,8 @@ class FarRun(SectionRun):
 
     def _open(self) -> None:
         """Open all sections, and begin when all resources are entered."""
+        if self.keeper is not None:
+            self.keeper.thread.start()
         opened = [place.call("open", *self._task(part)) for part, place in zip(self.parts, self.places, strict=True)]
         ready = [wait(None) for wait in opened]
         for part, place in zip(self.parts, self.places, strict=True):
@@ -175,7 +181,8 @@ class FarRun(SectionRun):
         what = ", ".join(str(node) for node in part.dag.nodes if node.id in part.own and node.function)
         program = self.codec.packed(_program(self.program, part), what)
         pickled = None if self.checkpoints is None else self.checkpoints.pickled
-        task = Task(self.number, part, program, given, self.detail, self.hears, pickled)
+        keys = () if self.keeper is None else self.keeper.keys
+        task = Task(self.number, part, program, given, self.detail, self.hears, pickled, keys)
         return task, {link: self._producer(link) for link in part.reads}
 
     def _producer(self, link: Link) -> Far:
@@ -211,6 +218,8 @@ class FarRun(SectionRun):
         order = sorted(zip(self.parts, self.places, strict=True), key=self._depth, reverse=True)
         for part, place in order:
             self._try(partial(self._stop, part, place))
+        if self.keeper is not None:
+            self.keeper.close()
         for wire in self.wires:
             wire.end()
             wire.join()
@@ -257,7 +266,9 @@ class FarRun(SectionRun):
             while found := place.call("watch", *answers)(None):
                 answers = [self._answer(news.data) for news in found if news.kind == "asks"]
                 for news in found:
-                    if news.kind != "asks":
+                    if self.keeper is not None and news.kind == "limit":
+                        self.keeper.told(part.number, news.data)
+                    elif news.kind != "asks":
                         self.hub.post(partial(self._heard, part, news))
         except Exception as error:
             self.hub.post(partial(self._lost, part, error))
@@ -307,6 +318,10 @@ class FarRun(SectionRun):
             if id in part.takes:
                 self.hub.sent += 1
                 place.call("give", id, data)
+
+    def _may_begin(self, section: int, place: int, number: int, why_not: str) -> None:
+        """A call of that section may begin, or never will."""
+        self.places[section].call("may_begin", self.number, place, number, why_not)
 
     # -- deadlocks ---------------------------------------------------------------------------------------------
 
@@ -387,7 +402,7 @@ class FarRun(SectionRun):
     def report(self) -> Report:
         """What all sections did, in the order of the DAG."""
         highest = {link: count for final in self.finals for link, count in final.highest.items()}
-        made = [final.report for final in self.finals] + [super().counts()]
+        made = [self.codec.value(final.report) for final in self.finals] + [super().counts()]
         edges = {(edge.source, edge.target, edge.parameter): edge for each in made for edge in each.edges}
         nodes = {node.id: node for each in made for node in each.nodes}
         taken = [

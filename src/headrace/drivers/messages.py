@@ -57,6 +57,10 @@ class Codec(Protocol):
         """A value, of which a message says that it is `what`."""
         ...
 
+    def packed_report(self, report: Report) -> Any:
+        """A report; of its failures, what cannot go is text."""
+        ...
+
     def value(self, data: Any) -> Any:
         """What was packed."""
         ...
@@ -72,7 +76,8 @@ class Parked(NamedTuple):
 class News(NamedTuple):
     """What a section tells whoever runs the pipeline.
 
-    "failed", "made", "done" (with a value), "event", "parked", and "asks" (the store, and then waits for the answer).
+    "failed", "made", "done" (with a value), "event", "parked", "limit" (`engine.kept.Told`), and "asks" (the store, and
+    then waits for the answer).
     """
 
     kind: str
@@ -83,7 +88,7 @@ class News(NamedTuple):
 class Final(NamedTuple):
     """What is left of a section that is over."""
 
-    report: Report
+    report: Any  # a packed `Report`
     highest: dict[Link, int]
 
 
@@ -97,3 +102,4 @@ class Task(NamedTuple):
     detail: Detail
     hears: tuple[type, ...] = ()  # the events that somebody hears
     pickled: bool | None = None  # whether results are kept that must be pickled; None: none are kept
+    limits: tuple[str, ...] = ()  # the keys of those that are kept where the run was started

@@ -18,6 +18,7 @@ import msgspec
 from headrace.drivers.messages import Codec, Final, News, Parked, Peer, Reply, Task
 from headrace.drivers.section_hub import SectionHub, Wire
 from headrace.engine.events import Event
+from headrace.engine.kept import Asking, Told
 from headrace.engine.live import Look
 from headrace.engine.observers import Observers
 from headrace.engine.outcome import Ended, Failed
@@ -25,6 +26,7 @@ from headrace.engine.section import SectionRun, Situation
 from headrace.engine.snapshot import NodeSnapshot
 from headrace.errors import UnpicklableError
 from headrace.graph.dag import Program
+from headrace.graph.limit import kept_by
 from headrace.graph.sections import Link
 from headrace.graph.values import shown
 
@@ -78,6 +80,12 @@ class Place:
         """A value that was made elsewhere."""
         if self.live is not None:
             self.live.message(partial(self.live.run.given, id, self.codec.value(data)))
+
+    def may_begin(self, run: int, place: int, number: int, why_not: str) -> None:
+        """The answer with the number `place`: that a call may begin which waits for a limit, or why it never will."""
+        live = self._of(run)
+        if live is not None:
+            live.asking.told(place, number, why_not)
 
     def watch(self, *answers: tuple[Any, Any]) -> list[News]:
         """The next news, as soon as there are some; none if the section is over. `answers` are those of the store."""
@@ -172,6 +180,7 @@ class _Live:
         self.codec = codec
         self.news = news
         self.hub: SectionHub = SectionHub()
+        self.asking: Asking = Asking(task.limits, self._of_limit)
         self.wires: list[Wire] = []
         self.entered: threading.Event = threading.Event()
         self.halted: threading.Event = threading.Event()
@@ -210,6 +219,7 @@ class _Live:
     # -- in its own thread -------------------------------------------------------------------------------------
 
     def _main(self) -> None:
+        kept_by.set(self.asking)
         try:
             self._begin()
         except BaseException as error:
@@ -280,7 +290,7 @@ class _Live:
     def _finish(self) -> None:
         if hasattr(self, "run"):
             self.run.finish(self.failure)
-            self.final = Final(self.run.counts(), self.run.highest())
+            self.final = Final(self.codec.packed_report(self.run.counts()), self.run.highest())
         for wire in self.wires:
             wire.end()
         with self.lock:
@@ -347,6 +357,9 @@ class _Live:
     def done(self, id: str) -> None:
         """A value is there that nobody else needs."""
         self.news.put(News("done", id, None))
+
+    def _of_limit(self, told: Told) -> None:
+        self.news.put(News("limit", "", told))
 
     def _event(self, event: Event) -> None:
         try:

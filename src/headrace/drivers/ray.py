@@ -30,7 +30,7 @@ from headrace.engine.observers import Observers
 from headrace.engine.report import Report
 from headrace.engine.stopwatch import Detail
 from headrace.errors import OptionError, WorkerError
-from headrace.graph.dag import Dag, Node, Program
+from headrace.graph.dag import Dag, Program
 from headrace.graph.sections import Link, Section, sections
 
 if TYPE_CHECKING:
@@ -218,7 +218,6 @@ class Cluster:
         checkpoints: Checkpoints | None,
         detail: Detail,
     ) -> tuple[FarRun, list[FarActor]]:
-        _refuse(program.dag)
         places = self._places(program.dag)
         parts = sections(program.dag, places)
         self.connect()
@@ -289,20 +288,3 @@ def _title(part: Section) -> str:
     nodes = [node for node in part.dag.nodes if node.id in part.own]
     functions = [node for node in nodes if node.function]
     return str((functions or nodes)[-1])
-
-
-def _refuse(dag: Dag) -> None:
-    """Raise an error for what a run in several places cannot do."""
-    for node in _all_nodes(dag):
-        if node.limit is not None:
-            raise OptionError(
-                f"{node}: cannot keep limit '{node.limit.name}' on Ray, where calls run in several processes; leave it "
-                "out, or use max_in_flight= or concurrency="
-            )
-
-
-def _all_nodes(dag: Dag) -> Iterator[Node]:
-    for node in dag.nodes:
-        yield node
-        if node.inner is not None:
-            yield from _all_nodes(node.inner)

@@ -12,18 +12,20 @@ moment is counted from when it should have begun, so the rate does not sink belo
 from __future__ import annotations
 
 import math
+import os
 import re
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, NoReturn, Protocol
 from weakref import WeakKeyDictionary
 
 from headrace.errors import OptionError
-from headrace.graph.place import called_at
+from headrace.graph.place import called_at, called_in
 from headrace.graph.values import is_count, shown
 
-__all__ = ["Gate", "Limit", "Permit", "Stuck"]
+__all__ = ["Gate", "Keeper", "Limit", "Permit", "Stuck", "kept_by"]
 
 LATE = 0.1  # seconds that a call may be late and still be counted from when it should have begun
 UNITS = {"s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0}
@@ -93,6 +95,8 @@ class Limit:
         if rate is not None:
             self.units, self.seconds = _parsed(owner, rate)
         self.name: str = name or self._text()
+        self.key: str = os.urandom(8).hex()  # the same for all that stand for it in other processes
+        self.module: str = called_in()
         self._lock = threading.Lock()
         self._gate = Gate(self)  # in real time
         self._gates: WeakKeyDictionary[Time, Gate] = WeakKeyDictionary()  # in scripted times
@@ -118,6 +122,10 @@ class Limit:
                 f"{self!r} ({called_at()}): pause must get a number of seconds of 0 or more, got {shown(seconds)}; "
                 "give it what the server asks for"
             )
+        keeper = kept_by.get()
+        if keeper is not None and keeper.keeps(self):
+            keeper.pause(self, seconds)
+            return
         with self._lock:
             gates = [(clock.now(), gate) for clock, gate in self._gates.items()]
         for now, gate in [(time.monotonic(), self._gate), *gates]:
@@ -133,6 +141,21 @@ class Limit:
     def _text(self) -> str:
         parts = [f"{self.concurrency} at once" if self.concurrency else "", self.rate or ""]
         return ", ".join(part for part in parts if part)
+
+
+class Keeper(Protocol):
+    """Who keeps limits for code that runs in another place than they are in."""
+
+    def keeps(self, limit: Limit) -> bool:
+        """Whether it is one of those."""
+        ...
+
+    def pause(self, limit: Limit, seconds: float) -> None:
+        """Let no call begin for so many seconds."""
+        ...
+
+
+kept_by: ContextVar[Keeper | None] = ContextVar("headrace keeper", default=None)
 
 
 class Stuck(Exception):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from types import FrameType
 
-__all__ = ["called_at", "file_name"]
+__all__ = ["called_at", "called_in", "file_name"]
 
 PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 NOT_THE_USERS = (PACKAGE, functools.__file__)  # cached_property calls back from functools
@@ -14,10 +15,21 @@ NOT_THE_USERS = (PACKAGE, functools.__file__)  # cached_property calls back from
 
 def called_at() -> str:
     """File name and line of the innermost code that is not headrace's own."""
-    frame = sys._getframe(1)
+    frame = _users(sys._getframe(1))
+    return f"{file_name(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def called_in() -> str:
+    """The name of the module of that code."""
+    name: str = _users(sys._getframe(1)).f_globals.get("__name__", "")
+    return name
+
+
+def _users(frame: FrameType) -> FrameType:
+    """The innermost frame that is not headrace's own."""
     while frame.f_back is not None and frame.f_code.co_filename.startswith(NOT_THE_USERS):
         frame = frame.f_back
-    return f"{file_name(frame.f_code.co_filename)}:{frame.f_lineno}"
+    return frame
 
 
 def file_name(path: str) -> str:

@@ -93,10 +93,12 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 def test_13_1_two_steps_in_threads_share_their_calls_at_once(run_pipeline: Run, refused: threading.Event) -> None:
     api, meter = Limit(concurrency=2), Meter()
+    two = threading.Barrier(2, timeout=PATIENCE)
 
     def call(number: int) -> int:
         with meter:
             assert refused.wait(PATIENCE)
+            two.wait()
             return number
 
     calls = as_step(call, MODES["threads"], limit=api)
