@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -80,7 +81,8 @@ def far_run(
     detail = Detail.SECONDS if counting else Detail.NOTHING
     try:
         with opened(as_checkpoint(checkpoint), program) as checkpoints:
-            run = FarRun(program, given, parts, places, codec, detail, None, Observers(observers), checkpoints)
+            heard, context = Observers(observers), contextvars.copy_context()
+            run = FarRun(program, given, parts, places, codec, detail, None, heard, checkpoints, context)
             return run.observed() if counting else (run.result(), None)
     finally:
         for place in places:

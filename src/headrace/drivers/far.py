@@ -12,23 +12,25 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from headrace.drivers.asking import Answers
 from headrace.drivers.keeper import Keeper
 from headrace.drivers.locked import edges_from, locked
 from headrace.drivers.messages import Codec, Final, News, Parked, Peer, Task
 from headrace.drivers.runner import Told, iterate_told, told_result
 from headrace.drivers.section_hub import SectionHub, Wire
 from headrace.engine.deadlock import Link as Place
-from headrace.engine.events import EVENTS, Blocked, DeadlockFound, RunEnded, RunStarted, Unblocked
 from headrace.engine.kept import limits_of
 from headrace.engine.observers import Observers
 from headrace.engine.outcome import Failed, Failures
 from headrace.engine.report import EdgeReport, NodeReport, Report
+from headrace.engine.scope import Wanted
 from headrace.engine.section import SectionRun, Situation
 from headrace.engine.snapshot import NodeSnapshot
 from headrace.engine.stopwatch import Detail
@@ -37,12 +39,10 @@ from headrace.graph.dag import RESOURCES, Dag, Program
 from headrace.graph.sections import CALLER, Link, Section
 
 if TYPE_CHECKING:
-    from headrace.drivers.far_store import Question
     from headrace.engine.checkpoint import Checkpoints
 
 __all__ = ["Far", "FarRun"]
 
-OF_SECTIONS = EVENTS - {RunStarted, RunEnded, DeadlockFound, Blocked, Unblocked}
 numbers: itertools.count[int] = itertools.count(1)
 
 
@@ -75,6 +75,7 @@ class FarRun(SectionRun):
         patience: float | None,
         observers: Observers | None = None,
         checkpoints: Checkpoints | None = None,
+        context: Iterable[ContextVar[Any]] = (),
     ) -> None:
         self.program = program
         self.whole: Dag = program.dag
@@ -85,6 +86,7 @@ class FarRun(SectionRun):
         self.detail = detail
         self.patience = patience  # seconds that a section has to stop
         self.checkpoints = checkpoints
+        self.context = context
         self.number: int = next(numbers)
         self.hub: SectionHub = SectionHub()
         self.wires: list[Wire] = []
@@ -101,7 +103,8 @@ class FarRun(SectionRun):
         )
         self.failures: Failures = Failures()
         self.observers: Observers = observers or Observers()
-        self.hears: tuple[type, ...] = tuple(kind for kind in OF_SECTIONS if self.observers.hear(kind))
+        self.answers: Answers = Answers(self.observers, codec, checkpoints)
+        self.around: Sequence[Wanted] = ()  # all of the run
         self.hub.run = self
         self.hub.idle, self.hub.tell = self.idle, self._all_parked
         for wire in self.wires:
@@ -164,7 +167,8 @@ class FarRun(SectionRun):
         opened = [place.call("open", *self._task(part)) for part, place in zip(self.parts, self.places, strict=True)]
         ready = [wait(None) for wait in opened]
         for part, place in zip(self.parts, self.places, strict=True):
-            thread = threading.Thread(target=self._watch, args=(part, place), name="headrace watch", daemon=True)
+            watch = partial(copy_context().run, self._watch, part, place)
+            thread = threading.Thread(target=watch, name="headrace watch", daemon=True)
             self.watches[part.number] = thread
             thread.start()
         if not all(ready):
@@ -180,10 +184,29 @@ class FarRun(SectionRun):
         }
         what = ", ".join(str(node) for node in part.dag.nodes if node.id in part.own and node.function)
         program = self.codec.packed(_program(self.program, part), what)
-        pickled = None if self.checkpoints is None else self.checkpoints.pickled
         keys = () if self.keeper is None else self.keeper.keys
-        task = Task(self.number, part, program, given, self.detail, self.hears, pickled, keys)
+        task = Task(
+            self.number,
+            part,
+            program,
+            given,
+            self.detail,
+            self.answers.hears,
+            self.answers.begins,
+            self.answers.sent(self.around),
+            tuple(self._variables()),
+            None if self.checkpoints is None else self.checkpoints.pickled,
+            keys,
+        )
         return task, {link: self._producer(link) for link in part.reads}
+
+    def _variables(self) -> Iterator[Any]:
+        for variable in self.context:
+            try:
+                set = variable, variable.get()
+            except LookupError:
+                continue
+            yield self.codec.packed(set, f"context variable '{variable.name}'")
 
     def _producer(self, link: Link) -> Far:
         return next(place for part, place in zip(self.parts, self.places, strict=True) if link in part.feeds)
@@ -264,22 +287,24 @@ class FarRun(SectionRun):
         try:
             answers: list[Any] = []
             while found := place.call("watch", *answers)(None):
-                answers = [self._answer(news.data) for news in found if news.kind == "asks"]
+                answers = []
                 for news in found:
-                    if self.keeper is not None and news.kind == "limit":
+                    if news.kind == "asks":
+                        answers.append(self.answers.answer(news.data))
+                    elif news.kind == "event":
+                        self._tell(news.data)
+                    elif self.keeper is not None and news.kind == "limit":
                         self.keeper.told(part.number, news.data)
-                    elif news.kind != "asks":
+                    else:
                         self.hub.post(partial(self._heard, part, news))
         except Exception as error:
             self.hub.post(partial(self._lost, part, error))
 
-    def _answer(self, question: Question) -> tuple[Any, Any]:
-        """What the store says, or how it fails. In the thread that watches a section."""
-        from headrace.drivers.far_store import answered
-
-        assert self.checkpoints is not None
-        value, failed = answered(self.checkpoints, question)
-        return value, self.codec.packed_end(failed, "the checkpoint")
+    def _tell(self, event: Any) -> None:
+        try:
+            self.answers.tell(event)
+        except BaseException as error:  # such as an interrupt, which stops the run
+            self.hub.post(partial(self._failed, error))
 
     def _heard(self, part: Section, news: News) -> None:
         if news.kind == "failed":
@@ -289,8 +314,6 @@ class FarRun(SectionRun):
         elif news.kind == "parked":
             self.parks[part.number] = news.data
             self._consider()
-        elif news.kind == "event":
-            self.observers.tell(msgspec.structs.replace(self.codec.value(news.data), run=self.observers.run))
         else:
             self.pending.discard(news.id)
             if news.kind == "made":
@@ -373,7 +396,9 @@ class FarRun(SectionRun):
         return iterate_told(self._told)
 
     def _told(self) -> Told:
-        return Told(self, self.whole, self._look_at_all, self._counts)
+        told = Told(self, self.whole, self._look_at_all, self._counts)
+        self.around = told.around.wanted
+        return told
 
     def _counts(self) -> Report:
         self.counted = self.report()

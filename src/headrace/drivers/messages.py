@@ -13,7 +13,7 @@ from headrace.engine.report import Report
 from headrace.engine.stopwatch import Detail
 from headrace.graph.sections import Link, Section
 
-__all__ = ["Codec", "Final", "News", "Parked", "Peer", "Reply", "Task"]
+__all__ = ["Codec", "Final", "News", "Parked", "Peer", "Question", "Reply", "Task"]
 
 Reply = tuple[int, Any, Any, bool]  # the number of the first item; the items and the end, packed; whether it is valid
 
@@ -76,13 +76,20 @@ class Parked(NamedTuple):
 class News(NamedTuple):
     """What a section tells whoever runs the pipeline.
 
-    "failed", "made", "done" (with a value), "event", "parked", "limit" (`engine.kept.Told`), and "asks" (the store, and
-    then waits for the answer).
+    "failed", "made", "done" (with a value), "event", "parked", "limit" (`engine.kept.Told`), and "asks" (a question,
+    and then waits for the answer).
     """
 
     kind: str
     id: str
     data: Any
+
+
+class Question(NamedTuple):
+    """What a section asks: a method of the store, or "around", and the arguments."""
+
+    about: str
+    arguments: tuple[Any, ...]
 
 
 class Final(NamedTuple):
@@ -101,5 +108,8 @@ class Task(NamedTuple):
     arguments: Mapping[str, Any]  # packed
     detail: Detail
     hears: tuple[type, ...] = ()  # the events that somebody hears
+    begins: tuple[type, ...] = ()  # the kinds of events for which somebody wants something around what begins
+    around: tuple[Any, ...] = ()  # packed: what is wanted around all of the run
+    context: tuple[Any, ...] = ()  # packed: variables and their values
     pickled: bool | None = None  # whether results are kept that must be pickled; None: none are kept
     limits: tuple[str, ...] = ()  # the keys of those that are kept where the run was started

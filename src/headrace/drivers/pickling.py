@@ -2,8 +2,9 @@
 
 Lives here: what goes by reference and what by value, and how an exception keeps its notes and its cause. A function
 or class goes by reference if the module that it is in can be imported anywhere; otherwise, as from the main script, a
-notebook or a function body, by value. Needs the `process` extra: it is imported only by runs that have worker
-processes.
+notebook or a function body, by value. A context variable is one and the same wherever it comes; its value stays behind.
+
+Needs the `process` extra: it is imported only by runs that have worker processes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import os
 import pickle
 import sys
 import traceback
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
+from contextvars import Context, ContextVar
 from io import BytesIO
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -55,6 +58,8 @@ class Packer(Pickler):
                 _pack_by_value(module)
             elif _is_decorated(obj):
                 return _undecorated, (module, obj.__qualname__)
+        elif isinstance(obj, ContextVar):
+            return _travelling(obj)
         return super().reducer_override(obj)
 
 
@@ -164,3 +169,39 @@ def _own_frames(error: BaseException) -> Any:
     while frames and frames.tb_next and frames.tb_frame.f_code.co_filename.startswith(HERE):
         frames = frames.tb_next
     return frames
+
+
+# -- context variables ---------------------------------------------------------------------------------------
+
+_keyed: dict[str, ContextVar[Any]] = {}  # those that no module has which can be imported
+
+
+@functools.cache
+def _travelling(variable: ContextVar[Any]) -> tuple[Callable[..., ContextVar[Any]], tuple[Any, ...]]:
+    """How to have the same variable elsewhere: by its name in a module, or else by a key, with its default."""
+    for module, loaded in list(sys.modules.items()):
+        for name, value in list(getattr(loaded, "__dict__", {}).items()):
+            if value is variable and importable(module):
+                return _imported, (module, name)
+    key = next((key for key, known in _keyed.items() if known is variable), uuid.uuid4().hex)
+    _keyed[key] = variable
+    return _carried, (key, variable.name, *_default(variable))
+
+
+def _default(variable: ContextVar[Any]) -> list[Any]:
+    try:
+        return [Context().run(variable.get)]
+    except LookupError:
+        return []
+
+
+def _imported(module: str, name: str) -> ContextVar[Any]:
+    __import__(module)
+    variable: ContextVar[Any] = getattr(sys.modules[module], name)
+    return variable
+
+
+def _carried(key: str, name: str, *default: Any) -> ContextVar[Any]:
+    if key not in _keyed:
+        _keyed[key] = ContextVar(name, default=default[0]) if default else ContextVar(name)
+    return _keyed[key]

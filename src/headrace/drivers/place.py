@@ -7,7 +7,8 @@ message.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from queue import SimpleQueue
 from time import perf_counter
@@ -15,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from headrace.drivers.messages import Codec, Final, News, Parked, Peer, Reply, Task
+from headrace.drivers.asking import FarStore, Questions
+from headrace.drivers.messages import Codec, Final, News, Parked, Peer, Question, Reply, Task
 from headrace.drivers.section_hub import SectionHub, Wire
 from headrace.engine.events import Event
 from headrace.engine.kept import Asking, Told
 from headrace.engine.live import Look
+from headrace.engine.log import log
 from headrace.engine.observers import Observers
 from headrace.engine.outcome import Ended, Failed
+from headrace.engine.scope import Scope, Wanted
 from headrace.engine.section import SectionRun, Situation
 from headrace.engine.snapshot import NodeSnapshot
 from headrace.errors import UnpicklableError
@@ -31,7 +35,6 @@ from headrace.graph.sections import Link
 from headrace.graph.values import shown
 
 if TYPE_CHECKING:
-    from headrace.drivers.far_store import FarStore
     from headrace.engine.checkpoint import Checkpoints
 
 __all__ = ["Place"]
@@ -40,15 +43,24 @@ PROMPT = 0.0005  # seconds after which an item that is wanted is sent before the
 
 
 class _Reporter:
-    """Hears the events of a section, and hands them on."""
+    """Hears the events of a section, and hands them on. Of those in `begins` others want something around the code."""
 
-    def __init__(self, hears: tuple[type, ...], tell: Callable[[Event], None]) -> None:
-        self.hears = hears
-        self.tell = tell
+    def __init__(self, live: _Live) -> None:
+        self.hears: tuple[type, ...] = live.task.hears
+        self.begins: tuple[type, ...] = live.task.begins
+        self.live = live
 
     def __call__(self, event: Event, /) -> None:
         """One more."""
-        self.tell(event)
+        if type(event) not in self.begins:
+            self.live.event(event)
+
+    def around(self, event: Event) -> Callable[[], AbstractContextManager[object]] | None:
+        """All that is wanted around the code that begins."""
+        if type(event) not in self.begins:
+            return None
+        wanted = self.live.wanted(self.live.questions.ask("around", self.live.packed_event(event)))
+        return partial(Scope, wanted) if wanted else None
 
 
 class Place:
@@ -88,7 +100,7 @@ class Place:
             live.asking.told(place, number, why_not)
 
     def watch(self, *answers: tuple[Any, Any]) -> list[News]:
-        """The next news, as soon as there are some; none if the section is over. `answers` are those of the store."""
+        """The next news, as soon as there are some; none if the section is over. `answers` are those to questions."""
         for value, failed in answers:
             assert self.live is not None
             self.live.answered(value, failed)
@@ -193,7 +205,7 @@ class _Live:
         self.since: dict[SimpleQueue[Reply], float] = {}
         self.failure: BaseException | None = None
         self.look: Look | None = None
-        self.store: FarStore | None = None
+        self.questions: Questions = Questions(self._ask)
         self.final: Final | None = None
         label = task.section.own[-1] if task.section.own else "resources"
         self.thread: threading.Thread = threading.Thread(target=self._main, name=f"headrace {label}", daemon=True)
@@ -219,12 +231,23 @@ class _Live:
     # -- in its own thread -------------------------------------------------------------------------------------
 
     def _main(self) -> None:
-        kept_by.set(self.asking)
-        try:
-            self._begin()
-        except BaseException as error:
-            self.failed(error)
-            self.over = True
+        with ExitStack() as stack:
+            try:
+                self._set_context()
+                kept_by.set(self.asking)
+                stack.enter_context(Scope(self.wanted(self.task.around)))
+                self._begin()
+            except BaseException as error:
+                self.failed(error)
+                self.over = True
+            self._go_on()
+
+    def _set_context(self) -> None:
+        for data in self.task.context:
+            variable, value = self.codec.value(data)
+            variable.set(value)
+
+    def _go_on(self) -> None:
         self.entered.set()
         self.hub.run_until(lambda: self.over)
         if hasattr(self, "run"):
@@ -246,7 +269,7 @@ class _Live:
             self._way,
             self,
             self._stored,
-            Observers([_Reporter(task.hears, self._event)] if task.hears else ()),
+            Observers([_Reporter(self)] if task.hears else ()),
             self._checkpoints(task.pickled),
         )
         hub.run = run
@@ -264,17 +287,17 @@ class _Live:
         """What the steps keep, and read back: at home."""
         if pickled is None:
             return None
-        from headrace.drivers.far_store import FarStore
         from headrace.engine.checkpoint import Checkpoints
 
-        self.store = FarStore(lambda question: self.news.put(News("asks", "", question)))
-        return Checkpoints(self.store, pickled=pickled)
+        return Checkpoints(FarStore(self.questions), pickled=pickled)
+
+    def _ask(self, question: Question) -> None:
+        self.news.put(News("asks", "", question))
 
     def answered(self, value: Any, failed: Any) -> None:
-        """What the store at home says. In any thread."""
-        assert self.store is not None
+        """What home says. In any thread."""
         failure = self.codec.end(failed)
-        self.store.answers.put((value, failure if isinstance(failure, Failed) else None))
+        self.questions.answers.put((value, failure if isinstance(failure, Failed) else None))
 
     def _program(self) -> Program:
         try:
@@ -361,14 +384,27 @@ class _Live:
     def _of_limit(self, told: Told) -> None:
         self.news.put(News("limit", "", told))
 
-    def _event(self, event: Event) -> None:
+    def event(self, event: Event) -> None:
+        """Something happened of which observers hear."""
+        self.news.put(News("event", "", self.packed_event(event)))
+
+    def packed_event(self, event: Event) -> Any:
+        """An event; without its item, if that is not to be had where the observers are."""
         try:
-            data = self.codec.packed(event, "an event")
-        except Exception:  # its item is not to be had where the observers are
-            data = self.codec.packed(
-                msgspec.structs.replace(event, item=shown(getattr(event, "item", None))), "an event"
-            )
-        self.news.put(News("event", "", data))
+            return self.codec.packed(event, "an event")
+        except Exception:
+            shortened = msgspec.structs.replace(event, item=shown(getattr(event, "item", None)))
+            return self.codec.packed(shortened, "an event")
+
+    def wanted(self, packed: Sequence[Any]) -> list[Wanted]:
+        """What observers want around code, but for what cannot be loaded here."""
+        found: list[Wanted] = []
+        for data in packed:
+            try:
+                found.append(self.codec.value(data))
+            except Exception:
+                log().exception("headrace: what an observer has around steps cannot be loaded here, and is left out")
+        return found
 
     def _parked(self, parked: Parked) -> None:
         self.news.put(News("parked", "", parked))

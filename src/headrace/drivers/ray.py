@@ -14,7 +14,8 @@ bound for each edge), and restarts of actors that hold the state of a stream.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
@@ -185,9 +186,10 @@ class Cluster:
         observers: Sequence[Observer],
         checkpoints: Checkpoints | None = None,
         detail: Detail = Detail.SECONDS,
+        context: Iterable[ContextVar[Any]] = (),
     ) -> tuple[Any, Report]:
         """The result of one run, and its counts; observers hear of both."""
-        run, actors = self._prepared(program, arguments, observers, checkpoints, detail)
+        run, actors = self._prepared(program, arguments, observers, checkpoints, detail, context)
         try:
             return run.observed()
         finally:
@@ -200,11 +202,12 @@ class Cluster:
         observers: Sequence[Observer] = (),
         checkpoints: Checkpoints | None = None,
         detail: Detail = Detail.SECONDS,
+        context: Iterable[ContextVar[Any]] = (),
     ) -> Iterator[Any]:
         """The items of one run, as they are asked for. It is counted if there are observers to hear of it."""
         if not observers:
             detail = Detail.NOTHING
-        run, actors = self._prepared(program, arguments, observers, checkpoints, detail)
+        run, actors = self._prepared(program, arguments, observers, checkpoints, detail, context)
         try:
             yield from run.observed_items() if observers else run.items()
         finally:
@@ -217,6 +220,7 @@ class Cluster:
         observers: Sequence[Observer],
         checkpoints: Checkpoints | None,
         detail: Detail,
+        context: Iterable[ContextVar[Any]],
     ) -> tuple[FarRun, list[FarActor]]:
         places = self._places(program.dag)
         parts = sections(program.dag, places)
@@ -224,7 +228,7 @@ class Cluster:
         self._check_resources()
         actors = [self._actor(part) for part in parts]
         heard = Observers(observers)
-        run = FarRun(program, arguments, parts, actors, Parcels(), detail, PATIENCE, heard, checkpoints)
+        run = FarRun(program, arguments, parts, actors, Parcels(), detail, PATIENCE, heard, checkpoints, context)
         return run, actors
 
     def _places(self, dag: Dag) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextvars import ContextVar, copy_context
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
@@ -44,6 +45,8 @@ class RayRunner:
         report: A file to which a page about the run is written, as for `SyncRunner`.
         checkpoint: A file, as a path or a `Checkpoint`, in which the results of steps with `checkpoint=True` are kept,
             as for `SyncRunner`. This program alone uses it: actors send what they finish, and ask what is known.
+        context: Context variables whose values the steps are to see, as they are where the run begins. The values must
+            be picklable. Other variables stay behind.
         options: By the name or id of a step: the options of its actor, as Ray has them (`num_cpus`, `num_gpus`,
             `resources`, `memory`, `runtime_env`, ...). Such a step has an actor apart from steps with other options.
         runtime_env: What the actors need of files and packages, as `ray.init` takes it.
@@ -67,6 +70,7 @@ class RayRunner:
         progress: bool = False,
         report: str | PathLike[str] | None = None,
         checkpoint: Where = None,
+        context: Iterable[ContextVar[Any]] = (),
         options: Mapping[str, Mapping[str, Any]] | None = None,
         runtime_env: Mapping[str, Any] | None = None,
     ) -> None:
@@ -74,6 +78,7 @@ class RayRunner:
         self.observers: tuple[Observer, ...] = _heard(observers, "RayRunner")
         self.watching: Watching | None = _watching(progress, report, "RayRunner")
         self.checkpoint: Checkpoint | None = as_checkpoint(checkpoint)
+        self.context: tuple[ContextVar[Any], ...] = _variables(context)
         self.options: dict[str, dict[str, Any]] = _options(options or {})
         self.runtime_env = runtime_env
         self._cluster: Cluster | None = None
@@ -95,7 +100,8 @@ class RayRunner:
         program, arguments = pipeline._program, pipeline._bind(args, kwargs)
         with opened(self.checkpoint, program) as checkpoints:
             observers, detail = _all_observers(self.observers, self.watching)
-            result, report = self._connected().observed(program, arguments, observers, checkpoints, detail)
+            cluster = self._connected()
+            result, report = cluster.observed(program, arguments, observers, checkpoints, detail, self.context)
         return Run(result, report)
 
     def iter(self, pipeline: Flow[P, Stream[T]], /, *args: P.args, **kwargs: P.kwargs) -> Items[T]:
@@ -133,7 +139,8 @@ class RayRunner:
     def _items(self, program: Program, arguments: dict[str, Any]) -> Iterator[Any]:
         with opened(self.checkpoint, program) as checkpoints:
             observers, detail = _all_observers(self.observers, self.watching)
-            yield from self._connected().iterate(program, arguments, observers, checkpoints, detail)
+            cluster = self._connected()
+            yield from cluster.iterate(program, arguments, observers, checkpoints, detail, self.context)
 
     def _connected(self) -> Cluster:
         if self._cluster is None:
@@ -145,21 +152,31 @@ class RayRunner:
 
 
 async def _in_thread(items: Iterator[T]) -> AsyncIterator[T]:
-    """`items`, waited for in a thread of their own."""
+    """`items`, waited for in a thread of their own, with the context variables that are there now."""
     import asyncio
     from concurrent.futures import ThreadPoolExecutor
 
-    loop, end = asyncio.get_running_loop(), object()
+    loop, end, context = asyncio.get_running_loop(), object(), copy_context()
     with ThreadPoolExecutor(1, "headrace items") as thread:
         try:
             while True:
-                item: Any = await loop.run_in_executor(thread, next, items, end)
+                item: Any = await loop.run_in_executor(thread, lambda: context.run(next, items, end))
                 if item is end:
                     return
                 yield item
         finally:
             close = getattr(items, "close")  # noqa: B009  # it is a generator
-            await asyncio.shield(loop.run_in_executor(thread, close))
+            await asyncio.shield(loop.run_in_executor(thread, lambda: context.run(close)))
+
+
+def _variables(context: Any) -> tuple[ContextVar[Any], ...]:
+    variables: tuple[Any, ...] = tuple(context) if isinstance(context, Iterable) else (context,)
+    if all(isinstance(each, ContextVar) for each in variables):
+        return variables
+    raise OptionError(
+        f"RayRunner ({called_at()}): context must be a list of context variables (contextvars.ContextVar), got "
+        f"{shown(context)}"
+    )
 
 
 def _text(address: Any) -> str | None:

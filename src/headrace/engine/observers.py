@@ -55,6 +55,10 @@ class Observers:
         """Whether anybody is told of events of one of these kinds."""
         return bool(self.told) and any(self.told.get(kind) for kind in kinds)
 
+    def want(self, kind: type) -> bool:
+        """Whether somebody may want something around what begins with an event of that kind."""
+        return any(hasattr(observer, "around") for observer in self.told.get(kind, ()))
+
     def tell(self, event: Event) -> None:
         """Tell everyone who hears events of its kind."""
         with self.lock:

@@ -204,6 +204,7 @@ class SectionRun(Execution):
             edge = _reader(node, link).stream_edges[0]
             place = node.id, _name(link), edge.parameter
             self.lines.branches[place] = branch
+            self.lines.consumers[node.id].append((_name(link), edge))
             self.lines.links[branch] = place
         return Outlet(channel, links, lambda: self.lines.ports[node.id].ask())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import importlib.util
 import multiprocessing
@@ -219,6 +220,19 @@ def test_9_1_items_and_results_are_any_objects(run_pipeline: Run) -> None:
     error = ValueError("an item")
     same = in_process(lambda number: error, name="error")
     assert repr(run_pipeline(numbers | same, 1)) == "[ValueError('an item')]"
+
+
+def test_9_1_context_variable_is_there_without_its_value(run_pipeline: Run) -> None:
+    local = contextvars.ContextVar("local", default="default")
+    missing: contextvars.ContextVar[int] = contextvars.ContextVar("missing")
+    token = local.set("mine")
+    try:
+        assert run_pipeline(numbers | in_process(lambda _: local.get(), name="local"), 1) == ["default"]
+    finally:
+        local.reset(token)
+    with pytest.raises(LookupError) as caught:
+        run_pipeline(numbers | in_process(lambda _: missing.get(), name="missing"), 1)
+    assert caught.value.args == (missing,)
 
 
 def test_9_1_step_that_is_called_once_may_run_in_a_worker(run_pipeline: Run) -> None:
