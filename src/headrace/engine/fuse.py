@@ -308,7 +308,7 @@ class _Text:
         if watched and cells:
             self.lines = [f"def cells({', '.join(cells)}):", *self.lines, f" nonlocal {', '.join(cells)}"]
         if collect:
-            self.lines += [" out = []", " append = out.append"]
+            self.lines += [" out = []"]
         self.shuts = any(kind.endswith("await flat_map") for kind in kinds)
         self.lines += [f" {' = '.join(names)} = 0", *([" opened = []"] if self.shuts else []), " try:"]
         if from_async:
@@ -351,11 +351,10 @@ class _Text:
         """The code of the whole loop."""
         self.counters.append(self.counter)
         if self.collect:
-            self._call_maps("append(", ")")
+            self._call_maps("out.append(", ")")
         else:
-            if self.maps:
-                self._call_maps("item = ", "")
-            self.lines.append(f"{self.indent}yield item")  # on a line of its own: what is raised here is no step's
+            self.lines.append(f"{self.indent}yield (")  # on a line of its own: what is raised here is no step's
+            self._call_maps("  ", ")")
         self.lines += [" except BaseException as error:", *(["  await shut(opened)"] if self.shuts else [])]
         self.lines += [f"  raise failed(error, {self.seen})", f" over({self.seen})"]
         if self.collect:
@@ -378,7 +377,7 @@ class _Text:
         self._line(" continue" if policy == "skip" else " item = lost", index)
 
     def _call_maps(self, before: str, after: str) -> None:
-        """One expression, with a line for each call, the outermost first."""
+        """One expression, with a line for each call, the outermost first; just the item if there is none."""
         opening = before
         for index in reversed(self.maps):
             self._line(f"{opening}f{index}(", index)
