@@ -408,21 +408,18 @@ def _in_runs(
 
     While another branch is the fullest, all that wait here can be handed over before anyone has to be asked. While
     this one is, it is known how many times one item is asked for and one handed over before another is as full. What
-    is asked for in such a run goes into the branches at its end: nobody looks before.
+    is asked for in such a run goes into the other branches at its end: nobody looks before.
     """
     channel, items, capacity = branch.channel, branch.items, branch.channel.capacity
     in_hand: Iterator[Any] = iter(())
-    asked: list[Any] = []
-    branch.in_hand = lambda: length_hint(in_hand) + len(asked)
+    branch.in_hand = lambda: length_hint(in_hand)
     wait: Wait | None = None
     try:
         while True:
-            fullest = _fullest(channel, items)
-            room = capacity - max(fullest, len(items))
-            if room > 0 and channel.ended is None:
-                _ask(channel, source, room, failed)
-                fullest = _fullest(channel, items)
-            own = len(items)
+            own, fullest = len(items), _fullest(channel, items)
+            if own < capacity > fullest and channel.ended is None:
+                _ask(channel, source, capacity - max(own, fullest), failed)
+                own, fullest = len(items), _fullest(channel, items)
             if own > branch.peak:
                 branch.peak = own
             if not own:
@@ -431,15 +428,22 @@ def _in_runs(
                 wait = wait or waiter()
                 wait(False)
                 continue
-            in_hand = iter(tuple(items))
+            row = list(items)
+            in_hand = iter(row)
             items.clear()
-            times = min(capacity - fullest, own - 1) if own == capacity and channel.ended is None else 0
+            alone = len(channel.stores) == 1
+            times = 0
+            if own == capacity and channel.ended is None:
+                times = own - 1 if alone else capacity - fullest
             try:
-                yield _asking(in_hand, asked, source, times, channel, failed) if times > 0 else in_hand
+                if times:
+                    yield _asking(row, in_hand, source, times, channel, failed)
+                if not (times and alone):
+                    yield in_hand
             finally:
                 items.extend(in_hand)
-                put_all(channel, asked)
-                asked = []
+                if times:
+                    put_all(channel, row[own:], [store for store in channel.stores if store is not items])
     finally:
         branch.in_hand = None
         branch.close()
@@ -447,21 +451,21 @@ def _in_runs(
 
 
 def _asking(
+    row: list[Any],
     in_hand: Iterator[Any],
-    asked: list[Any],
     source: Iterator[Any],
     times: int,
     channel: Channel,
     failed: Callable[[BaseException], None],
 ) -> Generator[Any, None, None]:
-    """The oldest item; then, so many times: ask for one, and hand over the then oldest."""
-    keep = asked.append
+    """The oldest item of the row; then, so many times: ask for one to go to its end, and hand over the then oldest."""
+    keep, most = row.append, len(row) + times
     try:
         yield next(in_hand)
         for item, oldest in zip(islice(source, times), in_hand, strict=False):
             keep(item)
             yield oldest
-        if len(asked) < times:
+        if len(row) < most:
             channel.end()
     except Exception as error:
         failed(error)
@@ -495,10 +499,10 @@ def _ask(channel: Channel, source: Iterator[Any], count: int, failed: Callable[[
     put_all(channel, asked)
 
 
-def put_all(channel: Channel, items: list[Any]) -> None:
-    """Store items that were asked for, in every open branch."""
+def put_all(channel: Channel, items: list[Any], stores: Sequence[deque[Any]] | None = None) -> None:
+    """Store items that were asked for, in every open branch, or in some where the others have them."""
     channel.produced += len(items)
-    for store in channel.stores:
+    for store in channel.stores if stores is None else stores:
         store.extend(items)
     if channel.waiting:
         channel.wake()
