@@ -46,6 +46,8 @@ class AsItIs:
 class Near:
     """A place in this process, whose methods are called in threads."""
 
+    crew = None
+
     def __init__(self, codec: Any) -> None:
         self.place = Place(lambda: codec)
         self.threads = ThreadPoolExecutor(4, "place")

@@ -12,8 +12,8 @@ from headrace.testing import check_guarantees
 from tests.far.loopback import FAR, far, far_run
 
 KEPT = (
-    "test_1_ or test_2_ or test_3_ or test_4_3 or test_10_11_only_what_succeeds or test_11_ or test_13_ or test_14_ "
-    "or test_15_"
+    "test_1_ or test_2_ or test_3_ or test_9_ or test_4_3 or test_10_11_only_what_succeeds or test_11_ or test_13_ "
+    "or test_14_ or test_15_"
 )
 OTHERWISE = [
     "test_1_3_bound_above_one_takes_effect",  # the consumer goes on while the producer is topped up

@@ -19,6 +19,7 @@ TRACEBACK = "headrace: raised in a worker process:"  # how it came up in the act
 APART = {"book_with_contents"}  # its steps change an object together, and each actor has one of its own
 SCRIPTS = [script for script in scripts() if script.stem not in APART]
 EARLY = {"release_notes"}  # ends before its streams do: how far these have come is luck
+PACED = {"shared_limit"}  # how full an edge gets hangs on which actor is told first that it may call
 REFUSED: dict[str, type[Exception]] = {
     "dead_links, one level, without a site": UnpicklableError,  # a client is an argument
     "max_in_flight_threadpool": UnpicklableError,  # its items are futures
@@ -55,6 +56,8 @@ def test_runs_as_in_its_snapshot(script: Path, runner: RayRunner) -> None:
             continue
         found = every.execute(*run).as_json(full=True)
         early = script.stem in EARLY or found["failure"] is not None
+        if script.stem in PACED:
+            found, expected[name] = ({**each, "highest in flight": {}} for each in (found, expected[name]))
         assert list(differences(_comparable(found, early), _comparable(expected[name], early))) == []
 
 

@@ -22,7 +22,7 @@ import msgspec
 from headrace.drivers.asking import Answers
 from headrace.drivers.keeper import Keeper
 from headrace.drivers.locked import edges_from, locked
-from headrace.drivers.messages import Codec, Final, News, Parked, Peer, Task
+from headrace.drivers.messages import Codec, Crew, Final, News, Parked, Peer, Task
 from headrace.drivers.runner import Told, iterate_told, told_result
 from headrace.drivers.section_hub import SectionHub, Wire
 from headrace.engine.deadlock import Link as Place
@@ -47,7 +47,9 @@ numbers: itertools.count[int] = itertools.count(1)
 
 
 class Far(Peer, Protocol):
-    """A place, seen from here."""
+    """A place, seen from here. `crew` are the worker processes that it has, if they are not on its machine."""
+
+    crew: Crew | None
 
     def call(self, method: str, *arguments: Any) -> Callable[[float | None], Any]:
         """Begin a call of that method of `Place`; gives what waits for its result, for so many seconds at most.
@@ -150,7 +152,7 @@ class FarRun(SectionRun):
 
     def _items(self) -> Iterator[Any]:
         if self.whole.returns == "stream":
-            for item in self.read():
+            for item in self._read():
                 if self.failure is not None:
                     return
                 try:
@@ -160,11 +162,23 @@ class FarRun(SectionRun):
                     raise
         self.unread = False
 
+    def _read(self) -> Iterator[Any]:
+        """What comes; a step's own GeneratorExit is a failure like any other, and not the caller's."""
+        try:
+            yield from self.read()
+        except GeneratorExit as error:
+            ended = self.in_links[self.section.reads[0]].channel.ended
+            if not isinstance(ended, Failed) or ended.error is not error:
+                raise
+            self.fail(error)
+
     def _open(self) -> None:
         """Open all sections, and begin when all resources are entered."""
         if self.keeper is not None:
             self.keeper.thread.start()
-        opened = [place.call("open", *self._task(part)) for part, place in zip(self.parts, self.places, strict=True)]
+        opened = [
+            place.call("open", *self._task(part, place)) for part, place in zip(self.parts, self.places, strict=True)
+        ]
         ready = [wait(None) for wait in opened]
         for part, place in zip(self.parts, self.places, strict=True):
             watch = partial(copy_context().run, self._watch, part, place)
@@ -178,7 +192,7 @@ class FarRun(SectionRun):
         for wait in [place.call("begin") for place in self.places]:
             wait(None)
 
-    def _task(self, part: Section) -> tuple[Task, dict[Link, Peer]]:
+    def _task(self, part: Section, place: Far) -> tuple[Task, dict[Link, Peer]]:
         given = {
             id: self.codec.packed(self.arguments[id], f"argument '{id}'") for id in part.takes if id in self.arguments
         }
@@ -197,6 +211,7 @@ class FarRun(SectionRun):
             tuple(self._variables()),
             None if self.checkpoints is None else self.checkpoints.pickled,
             keys,
+            place.crew,
         )
         return task, {link: self._producer(link) for link in part.reads}
 

@@ -13,7 +13,7 @@ from headrace.engine.report import Report
 from headrace.engine.stopwatch import Detail
 from headrace.graph.sections import Link, Section
 
-__all__ = ["Codec", "Final", "News", "Parked", "Peer", "Question", "Reply", "Task"]
+__all__ = ["Codec", "Crew", "Final", "News", "Parked", "Peer", "Question", "Reply", "Task"]
 
 Reply = tuple[int, Any, Any, bool]  # the number of the first item; the items and the end, packed; whether it is valid
 
@@ -92,6 +92,13 @@ class Question(NamedTuple):
     arguments: tuple[Any, ...]
 
 
+class Crew(NamedTuple):
+    """The worker processes of one section: how many at most, and what else whoever places them is told of each."""
+
+    most: int
+    options: Mapping[str, Any]
+
+
 class Final(NamedTuple):
     """What is left of a section that is over."""
 
@@ -113,3 +120,4 @@ class Task(NamedTuple):
     context: tuple[Any, ...] = ()  # packed: variables and their values
     pickled: bool | None = None  # whether results are kept that must be pickled; None: none are kept
     limits: tuple[str, ...] = ()  # the keys of those that are kept where the run was started
+    crew: Crew | None = None  # worker processes; None: those of the machine where the place is

@@ -35,6 +35,7 @@ from headrace.graph.sections import Link
 from headrace.graph.values import shown
 
 if TYPE_CHECKING:
+    from headrace.drivers.processes import Process
     from headrace.engine.checkpoint import Checkpoints
 
 __all__ = ["Place"]
@@ -66,8 +67,11 @@ class _Reporter:
 class Place:
     """Runs one section after the other. Its methods are called from other places, in any thread."""
 
-    def __init__(self, codec: Callable[[], Codec]) -> None:
+    def __init__(
+        self, codec: Callable[[], Codec], new_process: Callable[[Mapping[str, Any], str], Process] | None = None
+    ) -> None:
         self.new_codec = codec
+        self.new_process = new_process  # what makes a worker process of a crew
         self.codec: Codec = codec()
         self.news: SimpleQueue[News | None] = SimpleQueue()
         self.live: _Live | None = None
@@ -79,6 +83,9 @@ class Place:
         self.news = SimpleQueue()
         self.codec = self.new_codec()
         self.live = _Live(task, peers, self.codec, self.news)
+        if task.crew is not None and self.new_process is not None:
+            self.live.hub.most = task.crew.most
+            self.live.hub.new_process = partial(self.new_process, task.crew.options)
         self.live.thread.start()
         self.live.entered.wait()
         return self.live.ready

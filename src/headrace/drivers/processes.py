@@ -1,5 +1,8 @@
 """Worker processes for the steps of one run that ask for them.
 
+Lives here: who makes which call, and what becomes of it. Must not live here: where the processes are, and how they are
+started, spoken to and ended (starting.py, and ray_workers.py on Ray).
+
 All steps of a run share its workers: as many as there are cores, started when first needed. Each worker makes one
 call at a time, and the run knows which. So a worker that dies takes one call with it and no other, and a call whose
 result nobody wants is ended by ending its worker. (Written here because the pools of `concurrent.futures` and `loky`
@@ -18,25 +21,51 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 
 from headrace.drivers.pickling import packed, rebuilt
 from headrace.drivers.pulled import Mailbox
-from headrace.drivers.starting import cores, ending, start, start_method
-from headrace.drivers.worker import GOODBYE, Order, Reply, work
+from headrace.drivers.starting import LocalProcess, cores, start_method
+from headrace.drivers.worker import Order, Reply
 from headrace.engine.outcome import Failed, Value, late
 from headrace.errors import UnpicklableError, WorkerError
 from headrace.graph.dag import Node
 
-__all__ = ["ProcessPool", "Workers"]
+__all__ = ["Process", "ProcessPool", "Workers"]
 
 TOGETHER = 0.002  # seconds of calls that travel in one message
 ATTEMPTS = 3  # of a call whose worker is lost, if it may be made again
-PATIENCE = 1.0  # seconds that an idle worker has to end by itself
 FIX = "give it what can"  # be pickled
 
 Done = Callable[[Value | Failed], None]
+
+
+class Process(Protocol):
+    """A worker process, wherever it is. Of one that has ended, all but `end` raise an exception."""
+
+    def start(self, others: Callable[[], bool]) -> None:
+        """Return when it is ready for orders; `others` tells whether another one is."""
+        ...
+
+    def send(self, order: Order) -> None:
+        """Have it make these calls."""
+        ...
+
+    def loaded(self) -> None:
+        """Return when it has the function that it was sent."""
+        ...
+
+    def reply(self, seconds: float | None) -> bytes | None:
+        """What the next call came to; None if it takes longer."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once, also before it has started. Safe to use from other threads."""
+        ...
+
+    def end(self) -> str:
+        """Let it end, and wait until it has; says how it did, if it has started."""
+        ...
 
 
 class Job:
@@ -149,16 +178,18 @@ class ProcessPool:
 
 
 class Workers:
-    """The worker processes of one run.
+    """The worker processes of one run: `most` at once, each of which `new_process` makes. Default: here, on all cores.
 
     Their threads take what waits when they are free, also while the run's own thread is busy: `change` guards what both
     see, and tells of it.
     """
 
-    def __init__(self, mailbox: Mailbox) -> None:
+    def __init__(
+        self, mailbox: Mailbox, most: int | None = None, new_process: Callable[[str], Process] | None = None
+    ) -> None:
         self.mailbox = mailbox
-        self.cores: int = cores()
-        self.start_method: str = start_method()
+        self.most: int = most or cores()
+        self.new_process: Callable[[str], Process] = new_process or partial(LocalProcess, start_method())
         self.pools: list[ProcessPool] = []
         self.all: list[Worker] = []
         self.threads: list[threading.Thread] = []
@@ -214,9 +245,9 @@ class Workers:
     def _call_up(self) -> None:
         """Tell free workers that something waits, and start more if there are not enough. With the lock."""
         self.change.notify_all()
-        if len(self.all) < self.cores and not self.stopping:
+        if len(self.all) < self.most and not self.stopping:
             wanted = sum(pool.wanted for pool in self.pools) - sum(worker.pool is None for worker in self.all)
-            for _ in range(min(wanted, self.cores - len(self.all))):
+            for _ in range(min(wanted, self.most - len(self.all))):
                 worker = Worker(self, len(self.threads))
                 self.all.append(worker)
                 self.threads.append(worker.thread)
@@ -231,9 +262,14 @@ class Workers:
             while not (self.stopping or worker.unwanted):
                 for pool in self.pools:
                     if pool.wanted > 0:
-                        return worker.take(pool, pool.take(min(self.cores, pool.calls_at_once)))
+                        return worker.take(pool, pool.take(min(self.most, pool.calls_at_once)))
                 self.change.wait()
             return None
+
+    def any_started(self) -> bool:
+        """Whether a worker is ready for orders."""
+        with self.change:
+            return any(worker.started for worker in self.all)
 
     def answered(self, worker: Worker, seconds: float, outcome: Value | Failed) -> None:
         """The first of the calls that it was given is over."""
@@ -270,9 +306,9 @@ class Worker:
 
     def __init__(self, workers: Workers, number: int) -> None:
         self.workers = workers
-        self.name: str = f"headrace worker {number}"
-        self.thread: threading.Thread = threading.Thread(target=self._talk, name=self.name, daemon=True)
-        self.process: Any = None
+        name = f"headrace worker {number}"
+        self.process: Process = workers.new_process(name)
+        self.thread: threading.Thread = threading.Thread(target=self._talk, name=name, daemon=True)
         self.started: bool = False
         self.unwanted: bool = False
         self.late: bool = False  # it was ended because a call took too long
@@ -300,52 +336,36 @@ class Worker:
     def end(self) -> None:
         """End it at once."""
         self.unwanted = True
-        if self.process is not None:
-            self.process.kill()
+        self.process.kill()
 
     # -- in its thread -----------------------------------------------------------------------------------------
 
     def _talk(self) -> None:
         begun, failure = False, ""
         try:
-            with self._begin() as connection:
-                connection.recv_bytes()
-                self.started = True
-                while (order := self.workers.next(self)) is not None:
-                    begun = False
-                    connection.send_bytes(pickle.dumps(order))
-                    begun = True
-                    if order.function is not None:
-                        connection.recv_bytes()
-                    for job in tuple(self.given):
-                        self._wait(connection, job.pool.timeout)
-                        self.workers.answered(self, *_outcome(order.step, connection.recv_bytes()))
-                connection.send_bytes(GOODBYE)
-        except BaseException as error:  # most often EOFError: it is gone
+            self.process.start(self.workers.any_started)
+            self.started = True
+            while (order := self.workers.next(self)) is not None:
+                begun = False
+                self.process.send(order)
+                begun = True
+                if order.function is not None:
+                    self.process.loaded()
+                for job in tuple(self.given):
+                    self.workers.answered(self, *_outcome(order.step, self._reply(job.pool.timeout)))
+        except BaseException as error:  # most often it is gone
             failure = f"failed with {error!r}"
-        self.workers.ended(self, self._joined() or failure, begun)
+        self.workers.ended(self, self.process.end() or failure, begun)
 
-    def _wait(self, connection: Connection, timeout: float | None) -> None:
-        """Wait for a reply; end the process if it takes too long."""
-        if timeout is not None and not connection.poll(timeout):
+    def _reply(self, timeout: float | None) -> bytes:
+        """What the next call came to; the process is ended if that takes too long."""
+        reply = self.process.reply(timeout)
+        if reply is None:
             self.late = True
             self.process.kill()
-
-    def _begin(self) -> Connection:
-        """Start the process; gives the connection to it."""
-        self.process, connection = start(work, self.workers.start_method, self.name)
-        if self.unwanted:
-            self.process.kill()
-        return connection
-
-    def _joined(self) -> str:
-        """Wait until the process has ended; says how it did."""
-        if self.process is None:
-            return ""
-        self.process.join(PATIENCE)
-        self.process.kill()
-        self.process.join()
-        return ending(self.process)
+            reply = self.process.reply(None)
+            assert reply is not None
+        return reply
 
 
 def _nothing() -> None:

@@ -14,6 +14,7 @@ bound for each edge), and restarts of actors that hold the state of a stream.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from struct import Struct
@@ -23,9 +24,10 @@ import ray  # pyright: ignore[reportMissingImports]  # an extra, which the check
 from ray.exceptions import GetTimeoutError, RayActorError  # pyright: ignore[reportMissingImports]
 
 from headrace.drivers.far import FarRun
-from headrace.drivers.messages import Reply
+from headrace.drivers.messages import Crew, Reply
 from headrace.drivers.parcels import Parcels
 from headrace.drivers.place import Place
+from headrace.drivers.ray_workers import RayProcess, calling, crews, needed, reason
 from headrace.engine.events import Observer
 from headrace.engine.observers import Observers
 from headrace.engine.report import Report
@@ -49,7 +51,7 @@ class Actor:
     """What is made an actor: a place."""
 
     def __init__(self) -> None:
-        self.place: Place = Place(Parcels)
+        self.place: Place = Place(Parcels, RayProcess)
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Call a method of the place."""
@@ -99,6 +101,7 @@ class FarActor:
     def __init__(self, handle: Any, step: str) -> None:
         self.handle = handle
         self.step = step
+        self.crew: Crew | None = None
         self._pull: Any = handle.pull  # to make it takes as long as a fifth of a call
 
     def __reduce__(self) -> Any:
@@ -133,17 +136,11 @@ class FarActor:
             raise TimeoutError(f"{self.step}: its actor did not answer within {seconds} seconds") from error
         except RayActorError as error:
             failure = WorkerError(
-                f"{self.step}: must run to its end, got an actor that died ({_reason(error)}); look into the logs of "
+                f"{self.step}: must run to its end, got an actor that died ({reason(error)}); look into the logs of "
                 "Ray, and at the memory of its node; with a checkpoint a new run goes on where this one was"
             )
             failure.__dict__["headrace_key"] = f"lost {self.step}"  # whoever notices it first
             raise failure from None
-
-
-def _reason(error: Exception) -> str:
-    """The line in which Ray says why."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
 
 
 class Cluster:
@@ -226,7 +223,10 @@ class Cluster:
         parts = sections(program.dag, places)
         self.connect()
         self._check_resources()
+        workers = crews(parts, self.options, self._left(parts))
         actors = [self._actor(part) for part in parts]
+        for part, actor in zip(parts, actors, strict=True):
+            actor.crew = workers.get(part.number)
         heard = Observers(observers)
         run = FarRun(program, arguments, parts, actors, Parcels(), detail, PATIENCE, heard, checkpoints, context)
         return run, actors
@@ -261,6 +261,23 @@ class Cluster:
                         "start a node with it, or correct the options"
                     )
 
+    def _left(self, parts: Sequence[Section]) -> dict[str, float]:
+        """What actors leave of the cluster to workers: those of these sections, and those that are kept."""
+        left = Counter(ray.cluster_resources())
+        for part in parts:
+            left.subtract(needed(self._options_of(part)))
+        for (place, _), actors in self.idle.items():
+            for _ in actors:
+                left.subtract(needed(self.options.get(place or "", {})))
+        return dict(left)
+
+    def _options_of(self, part: Section) -> dict[str, Any]:
+        """Those of the section's actor. If it has workers, they have what the runner was given for its step."""
+        options = self.options.get(part.place or "", {})
+        if any(calling(part)):
+            options = {name: value for name, value in options.items() if name == "runtime_env"}
+        return {"num_cpus": 0, **options}
+
     def _actor(self, part: Section) -> FarActor:
         concurrency = SPARE + len(part.feeds)
         concurrency = 1 << concurrency.bit_length()  # so that an actor fits other sections, too
@@ -270,7 +287,7 @@ class Cluster:
             actor = waiting.pop()
             actor.step = step
             return actor
-        options = {"num_cpus": 0, **self.options.get(part.place or "", {})}
+        options = self._options_of(part)
         if self.runtime_env and not self.began:
             options.setdefault("runtime_env", self.runtime_env)
         made: Any = ray.remote(Actor)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent
 
@@ -18,6 +18,9 @@ from headrace.drivers.messages import Codec, Parked, Peer, Reply
 from headrace.drivers.sync import Hub, Mail, ThreadMail, nothing
 from headrace.engine.outcome import Ended, Failed
 from headrace.graph.sections import Link
+
+if TYPE_CHECKING:
+    from headrace.drivers.processes import Process, Workers
 
 __all__ = ["SectionHub", "Wire"]
 
@@ -60,6 +63,8 @@ class SectionHub(Hub):
         self.tell: Callable[[Parked], None] = lambda parked: None
         self.idle: Callable[[], None] = lambda: None
         self.expect(1)  # the others
+        self.most: int | None = None  # worker processes
+        self.new_process: Callable[[str], Process] | None = None  # if they are not on this machine
 
     @property
     def waits_for_others(self) -> bool:
@@ -70,6 +75,11 @@ class SectionHub(Hub):
         """Nothing can go on until another section says something."""
         self.parked = Parked(self.sent, self.received)
         self.tell(self.parked)
+
+    def _new_workers(self) -> Workers:
+        from headrace.drivers.processes import Workers
+
+        return Workers(self.far, self.most, self.new_process)
 
     def read_now(self) -> None:
         """Do what messages say that have come, in the middle of something."""

@@ -1,23 +1,27 @@
-"""Starting processes, on every system and with every start method of `multiprocessing`."""
+"""Worker processes on this machine, on every system and with every start method of `multiprocessing`."""
 
 from __future__ import annotations
 
 import atexit
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
 
+from headrace.drivers.worker import GOODBYE, Order, work
 from headrace.errors import WorkerError
 
-__all__ = ["cores", "ending", "start", "start_method"]
+__all__ = ["LocalProcess", "cores", "start_method"]
+
+PATIENCE = 1.0  # seconds that an idle worker has to end by itself
 
 
 def cores() -> int:
@@ -48,7 +52,59 @@ def start_method() -> str:
     return method
 
 
-def start(main: Callable[..., None], method: str, name: str) -> tuple[Any, Connection]:
+class LocalProcess:
+    """A worker process on this machine."""
+
+    def __init__(self, method: str, name: str) -> None:
+        self.method = method
+        self.name = name
+        self.process: Any = None
+        self.connection: Connection | None = None
+        self.killed: bool = False
+
+    def start(self, others: Callable[[], bool]) -> None:
+        """Return when it is ready for orders."""
+        self.process, self.connection = _start(work, self.method, self.name)
+        if self.killed:
+            self.process.kill()
+        self.connection.recv_bytes()
+
+    def send(self, order: Order) -> None:
+        """Have it make these calls."""
+        assert self.connection is not None
+        self.connection.send_bytes(pickle.dumps(order))
+
+    def loaded(self) -> None:
+        """Return when it has the function that it was sent."""
+        assert self.connection is not None
+        self.connection.recv_bytes()
+
+    def reply(self, seconds: float | None) -> bytes | None:
+        """What the next call came to; None if it takes longer."""
+        assert self.connection is not None
+        if seconds is not None and not self.connection.poll(seconds):
+            return None
+        return self.connection.recv_bytes()
+
+    def kill(self) -> None:
+        """End it at once, also before it has started. Safe to use from other threads."""
+        self.killed = True
+        if self.process is not None:
+            self.process.kill()
+
+    def end(self) -> str:
+        """Let it end, and wait until it has; says how it did, if it has started."""
+        if self.connection is None:
+            return ""
+        with self.connection, suppress(OSError):  # it may be gone
+            self.connection.send_bytes(GOODBYE)
+        self.process.join(PATIENCE)
+        self.process.kill()
+        self.process.join()
+        return _ending(self.process)
+
+
+def _start(main: Callable[..., None], method: str, name: str) -> tuple[Any, Connection]:
     """A process that calls `main` with one end of a connection, and the other end of it.
 
     A forked process is also given what it has inherited of the other end, to close it: so each end hears when the other
@@ -67,7 +123,7 @@ def start(main: Callable[..., None], method: str, name: str) -> tuple[Any, Conne
     return process, here
 
 
-def ending(process: Any) -> str:
+def _ending(process: Any) -> str:
     """How a process has ended.
 
     Only here is it certain that it is known: `multiprocessing` looks after all processes whenever it starts one, and

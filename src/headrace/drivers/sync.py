@@ -462,16 +462,20 @@ class Hub:
         """The worker processes of the run, which `node` is the first to need."""
         if self.workers is None:
             try:
-                from headrace.drivers.processes import Workers
+                self.workers = workers = self._new_workers()
             except ModuleNotFoundError as error:
                 raise WorkerError(
                     f"{node}: executor='process' needs '{error.name}', which is not installed; "
                     "pip install 'headrace[process]'"
                 ) from None
-            self.workers = workers = Workers(self.far)
             self.pools.append(workers)
             self.threads.append(workers)
         return self.workers
+
+    def _new_workers(self) -> Workers:
+        from headrace.drivers.processes import Workers
+
+        return Workers(self.far)
 
     def _loop(self) -> Loop:
         """The event loop for tasks."""

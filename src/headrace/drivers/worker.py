@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from headrace.drivers.pickling import Raised, packed, raised
 from headrace.errors import UnpicklableError
 
-__all__ = ["GOODBYE", "Order", "Reply", "work"]
+__all__ = ["GOODBYE", "Order", "Reply", "function_of", "reply_of", "work"]
 
 READY = b"ready"
 GOODBYE = b"goodbye"
@@ -58,10 +58,10 @@ def work(connection: Connection, *inherited: Connection) -> None:
                 return
             order: Order = pickle.loads(data)
             if order.function is not None:
-                functions[order.number] = _function(order.step, order.function)
+                functions[order.number] = function_of(order.step, order.function)
                 connection.send_bytes(READY)  # from here on, time counts
             for item in order.items:
-                connection.send_bytes(_reply(order.step, functions[order.number], item))
+                connection.send_bytes(reply_of(order.step, functions[order.number], item))
 
 
 def _end_with_parent() -> None:
@@ -72,7 +72,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _function(step: str, data: bytes) -> Callable[[Any], Any]:
+def function_of(step: str, data: bytes) -> Callable[[Any], Any]:
     """The function; in place of one that cannot be loaded, one that says so."""
     try:
         function: Callable[[Any], Any] = pickle.loads(data)
@@ -90,7 +90,7 @@ def _fail(failure: Exception, item: Any) -> None:
     raise failure
 
 
-def _reply(step: str, function: Callable[[Any], Any], data: bytes) -> bytes:
+def reply_of(step: str, function: Callable[[Any], Any], data: bytes) -> bytes:
     """What to send back of one call. It is sent before the next call begins, so a lost worker has lost one call."""
     begun = perf_counter()
     try:

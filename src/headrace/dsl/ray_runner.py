@@ -49,6 +49,7 @@ class RayRunner:
             be picklable. Other variables stay behind.
         options: By the name or id of a step: the options of its actor, as Ray has them (`num_cpus`, `num_gpus`,
             `resources`, `memory`, `runtime_env`, ...). Such a step has an actor apart from steps with other options.
+            Those of a step with `executor="process"` are for its workers, which have `num_cpus=1` without.
         runtime_env: What the actors need of files and packages, as `ray.init` takes it.
 
     Raises: OptionError: an option is not what it should be.
