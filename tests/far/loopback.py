@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from headrace.drivers.place import Place
 from headrace.dsl.checkpoint import as_checkpoint, opened
 from headrace.engine.observers import Observers
 from headrace.engine.stopwatch import Detail
+from headrace.errors import WorkerError
 from headrace.graph.sections import sections
 from headrace.testing import Runner
 
@@ -68,30 +70,65 @@ class Near:
         raise AssertionError("it ends by itself")
 
 
-def far_run(
+class Mortal(Near):
+    """A place that dies when its own code says so: from then on nobody gets an answer."""
+
+    def __init__(self, codec: Any, step: str) -> None:
+        super().__init__(codec)
+        self.dead: Future[None] = Future()
+        self.error = WorkerError(f"{step}: must run to its end, got a place that died")
+
+    def die(self) -> None:
+        self.dead.set_result(None)
+
+    def call(self, method: str, *arguments: Any) -> Callable[[float | None], Any]:
+        result = self.threads.submit(getattr(self.place, method), *arguments)
+        return lambda _: self._got(result)
+
+    def pull(self, *arguments: Any) -> Callable[[], Any]:
+        return partial(self._got, self.threads.submit(self.place.pull, *arguments))
+
+    def kill(self) -> None:
+        self.place.halt()
+        self.place.stop(None)
+
+    def _got(self, result: Future[Any]) -> Any:
+        wait([self.dead, result], return_when=FIRST_COMPLETED)
+        if self.dead.done():
+            raise self.error
+        return result.result()
+
+
+@contextmanager
+def far_attempt(
     pipeline: Any,
     *arguments: Any,
     counting: bool = False,
     checkpoint: Any = None,
     observers: Any = (),
+    place: Callable[[Any, str], Any] = lambda codec, step: Near(codec),
     **keywords: Any,
-) -> tuple[Any, Any]:
+) -> Iterator[FarRun]:
     program, given = pipeline.program, pipeline.bind(*arguments, **keywords)
     parts = sections(program.dag, {})
     codec = AsItIs()
-    places = [Near(codec) for _ in parts]
+    places = [place(codec, part.own[-1] if part.own else "") for part in parts]
     detail = Detail.SECONDS if counting else Detail.NOTHING
     try:
         with opened(as_checkpoint(checkpoint), program) as checkpoints:
             heard, context = Observers(observers), contextvars.copy_context()
-            run = FarRun(program, given, parts, places, codec, detail, None, heard, checkpoints, context)
-            return run.observed() if counting else (run.result(), None)
+            yield FarRun(program, given, parts, places, codec, detail, None, heard, checkpoints, context)
     finally:
-        for place in places:
-            place.threads.shutdown()
+        for each in places:
+            each.threads.shutdown()
         for thread in threading.enumerate():
             if thread.name.startswith("headrace link"):
                 thread.join()  # its producer is over
+
+
+def far_run(pipeline: Any, *arguments: Any, counting: bool = False, **keywords: Any) -> tuple[Any, Any]:
+    with far_attempt(pipeline, *arguments, counting=counting, **keywords) as run:
+        return run.observed() if counting else (run.result(), None)
 
 
 def far(pipeline: Any, *arguments: Any, **keywords: Any) -> Any:

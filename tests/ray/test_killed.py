@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from headrace import RayRunner, Stream, WorkerError, pipeline, step
+from headrace import OptionError, RayRunner, Stream, WorkerError, pipeline, step
 
 HERE = Path(__file__).parent
 
@@ -84,6 +85,35 @@ def test_killed_stage_fails_the_run_and_the_next_one_goes_well(runner: RayRunner
     assert "must run to its end, got an actor that died" in text
     assert not getattr(caught.value, "__notes__", [])
     assert runner.execute(line, 100, log).result == list(range(100))
+
+
+@pytest.mark.parametrize("one_by_one", [True, False])
+def test_run_with_replay_goes_on_in_new_actors(
+    runner: RayRunner, log: str, one_by_one: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = _line(step("fragile", fn=kill_myself, max_in_flight=3))
+    with caplog.at_level(logging.WARNING, "headrace"), RayRunner(replay=True) as replaying:
+        if one_by_one:
+            assert [*replaying.iter(line, 100, log)] == list(range(100))
+        else:
+            assert replaying.execute(line, 100, log).result == list(range(100))
+    [message] = [message for message in caplog.messages if message.startswith("headrace: ")]
+    assert message.startswith("headrace: pipeline 'line' runs again (1 of 3), without the ")
+    assert ("without the 0 items" in message) == (not one_by_one)
+    assert "step 'fragile' (test_killed.py:" in message
+
+
+def test_exception_of_a_step_is_no_reason_for_a_replay(runner: RayRunner, log: str) -> None:
+    def failing(number: int, log: str) -> int:
+        with open(log, "a") as file:
+            file.write("called\n")
+        raise WorkerError("of a step")
+
+    with pytest.raises(WorkerError, match="of a step"):
+        RayRunner(replay=5).execute(_line(step("failing", fn=failing, max_in_flight=3)), 100, log)
+    assert Path(log).read_text() == "called\n"
+    with pytest.raises(OptionError, match=r"replay must be True, False, or how often a run may be made again, got -1"):
+        RayRunner(replay=-1)
 
 
 def test_actors_end_with_the_program_that_started_them(ray_home: str, tmp_path: Path) -> None:

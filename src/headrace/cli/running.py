@@ -177,11 +177,14 @@ def _run_on_ray(job: Job) -> None:
     from headrace.drivers.ray import Cluster
 
     _, arguments, checkpoints, observers, detail, write = job
-    with closing(Cluster(os.environ.get("RAY_ADDRESS", "local"), None, {})) as cluster:
+    with (
+        closing(Cluster(os.environ.get("RAY_ADDRESS", "local"), None, {})) as cluster,
+        cluster.run(job.program, arguments, observers, checkpoints, detail) as run,
+    ):
         if not job.streams:
-            job.write_value(cluster.observed(job.program, arguments, observers, checkpoints, detail)[0])
+            job.write_value(run.observed()[0])
             return
-        with Items(cluster.iterate(job.program, arguments, observers, checkpoints, detail)) as items:
+        with Items(run.observed_items()) as items:
             for item in items:
                 write(item)
 

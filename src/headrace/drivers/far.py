@@ -123,6 +123,7 @@ class FarRun(SectionRun):
         self.parks: dict[int, Parked] = {}  # by section
         self.watches: dict[int, threading.Thread] = {}
         self.finals: list[Final] = []
+        self.losses: list[BaseException] = []  # places that have died
         self.confirming: threading.Thread | None = None
         self.counted: Report | None = None  # at the end
 
@@ -174,6 +175,13 @@ class FarRun(SectionRun):
 
     def _open(self) -> None:
         """Open all sections, and begin when all resources are entered."""
+        try:
+            self._open_all()
+        except WorkerError as error:
+            self.losses.append(error)
+            raise
+
+    def _open_all(self) -> None:
         if self.keeper is not None:
             self.keeper.thread.start()
         opened = [
@@ -265,6 +273,11 @@ class FarRun(SectionRun):
         if self.failure is not None:
             raise self.failure
 
+    @property
+    def lost(self) -> bool:
+        """Whether it has failed because a place has died."""
+        return any(self.failure is each for each in self.losses)
+
     def _halt(self) -> None:
         """Before anything is closed, nothing runs any more: else what is closed here would let others go on."""
         waits = [(place, place.call("halt")) for place in self.places]
@@ -313,7 +326,11 @@ class FarRun(SectionRun):
                     else:
                         self.hub.post(partial(self._heard, part, news))
         except Exception as error:
-            self.hub.post(partial(self._lost, part, error))
+            failed = self.codec.end(self.codec.packed_end(Failed(error), "the run"))
+            assert isinstance(failed, Failed)
+            if isinstance(error, WorkerError):
+                self.losses.append(failed.error)
+            self.hub.post(partial(self._failed, failed.error))
 
     def _tell(self, event: Any) -> None:
         try:
@@ -334,11 +351,6 @@ class FarRun(SectionRun):
             if news.kind == "made":
                 self._hand_on(news.id, news.data)
             self._look()
-
-    def _lost(self, part: Section, error: Exception) -> None:
-        failed = self.codec.end(self.codec.packed_end(Failed(error), "the run"))
-        assert isinstance(failed, Failed)
-        self._failed(failed.error)
 
     def _failed(self, error: BaseException) -> None:
         self.fail(error)
@@ -406,9 +418,9 @@ class FarRun(SectionRun):
         """The result, and the counts; observers hear of both."""
         return told_result(self._told())
 
-    def observed_items(self) -> Iterator[Any]:
-        """What `items` gives; observers hear of it."""
-        return iterate_told(self._told)
+    def observed_items(self) -> Generator[Any, None, None]:
+        """What `items` gives; observers hear of it, if there are any."""
+        return iterate_told(self._told) if self.observers.told else self.items()
 
     def _told(self) -> Told:
         told = Told(self, self.whole, self._look_at_all, self._counts)

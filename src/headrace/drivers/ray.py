@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from struct import Struct
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,6 @@ from headrace.drivers.place import Place
 from headrace.drivers.ray_workers import RayProcess, calling, crews, needed, reason
 from headrace.engine.events import Observer
 from headrace.engine.observers import Observers
-from headrace.engine.report import Report
 from headrace.engine.stopwatch import Detail
 from headrace.errors import OptionError, WorkerError
 from headrace.graph.dag import Dag, Program
@@ -137,7 +137,8 @@ class FarActor:
         except RayActorError as error:
             failure = WorkerError(
                 f"{self.step}: must run to its end, got an actor that died ({reason(error)}); look into the logs of "
-                "Ray, and at the memory of its node; with a checkpoint a new run goes on where this one was"
+                "Ray, and at the memory of its node; with a checkpoint a new run goes on where this one was, and "
+                "replay=True begins it"
             )
             failure.__dict__["headrace_key"] = f"lost {self.step}"  # whoever notices it first
             raise failure from None
@@ -176,7 +177,8 @@ class Cluster:
 
     # -- runs --------------------------------------------------------------------------------------------------
 
-    def observed(
+    @contextmanager
+    def run(
         self,
         program: Program,
         arguments: Mapping[str, Any],
@@ -184,41 +186,8 @@ class Cluster:
         checkpoints: Checkpoints | None = None,
         detail: Detail = Detail.SECONDS,
         context: Iterable[ContextVar[Any]] = (),
-    ) -> tuple[Any, Report]:
-        """The result of one run, and its counts; observers hear of both."""
-        run, actors = self._prepared(program, arguments, observers, checkpoints, detail, context)
-        try:
-            return run.observed()
-        finally:
-            self._give_back(run, actors)
-
-    def iterate(
-        self,
-        program: Program,
-        arguments: Mapping[str, Any],
-        observers: Sequence[Observer] = (),
-        checkpoints: Checkpoints | None = None,
-        detail: Detail = Detail.SECONDS,
-        context: Iterable[ContextVar[Any]] = (),
-    ) -> Iterator[Any]:
-        """The items of one run, as they are asked for. It is counted if there are observers to hear of it."""
-        if not observers:
-            detail = Detail.NOTHING
-        run, actors = self._prepared(program, arguments, observers, checkpoints, detail, context)
-        try:
-            yield from run.observed_items() if observers else run.items()
-        finally:
-            self._give_back(run, actors)
-
-    def _prepared(
-        self,
-        program: Program,
-        arguments: Mapping[str, Any],
-        observers: Sequence[Observer],
-        checkpoints: Checkpoints | None,
-        detail: Detail,
-        context: Iterable[ContextVar[Any]],
-    ) -> tuple[FarRun, list[FarActor]]:
+    ) -> Iterator[FarRun]:
+        """A run, with the actors that it needs."""
         places = self._places(program.dag)
         parts = sections(program.dag, places)
         self.connect()
@@ -229,7 +198,10 @@ class Cluster:
             actor.crew = workers.get(part.number)
         heard = Observers(observers)
         run = FarRun(program, arguments, parts, actors, Parcels(), detail, PATIENCE, heard, checkpoints, context)
-        return run, actors
+        try:
+            yield run
+        finally:
+            self._give_back(run, actors)
 
     def _places(self, dag: Dag) -> dict[str, str]:
         """Where nodes run for which there are options, by id: a text that is the same for the same options."""

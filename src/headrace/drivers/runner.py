@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ def iterate(
     return iterate_told(lambda: Told.of(execution))
 
 
-def iterate_told(begin: Callable[[], Told]) -> Iterator[Any]:
+def iterate_told(begin: Callable[[], Told]) -> Generator[Any, None, None]:
     """The items of one run, of whose begin and end observers are told."""
     told = begin()
     run = told.execution

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
@@ -13,9 +15,10 @@ from headrace.dsl.handle import called_at
 from headrace.dsl.runner import Run, Where, _all_observers, _heard, _watching
 from headrace.errors import OptionError
 from headrace.graph.dag import Program
-from headrace.graph.values import shown
+from headrace.graph.values import is_count, shown
 
 if TYPE_CHECKING:
+    from headrace.drivers.far import FarRun
     from headrace.drivers.ray import Cluster
     from headrace.dsl.autowire import WiredPipeline
     from headrace.dsl.stream import Stream
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from headrace.observe.watching import Watching
 
 __all__ = ["RayRunner"]
+
+REPLAYS = 3
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,6 +52,9 @@ class RayRunner:
             as for `SyncRunner`. This program alone uses it: actors send what they finish, and ask what is known.
         context: Context variables whose values the steps are to see, as they are where the run begins. The values must
             be picklable. Other variables stay behind.
+        replay: Run a pipeline again from its sources, in new actors, when an actor has died: so many times at most, or
+            three times with `True`. What was given already is left out, and what is in `checkpoint` is read back. Only
+            for pipelines that give the same items in the same order each time, of steps that may be called again.
         options: By the name or id of a step: the options of its actor, as Ray has them (`num_cpus`, `num_gpus`,
             `resources`, `memory`, `runtime_env`, ...). Such a step has an actor apart from steps with other options.
             Those of a step with `executor="process"` are for its workers, which have `num_cpus=1` without.
@@ -72,6 +80,7 @@ class RayRunner:
         report: str | PathLike[str] | None = None,
         checkpoint: Where = None,
         context: Iterable[ContextVar[Any]] = (),
+        replay: bool | int = False,
         options: Mapping[str, Mapping[str, Any]] | None = None,
         runtime_env: Mapping[str, Any] | None = None,
     ) -> None:
@@ -80,6 +89,7 @@ class RayRunner:
         self.watching: Watching | None = _watching(progress, report, "RayRunner")
         self.checkpoint: Checkpoint | None = as_checkpoint(checkpoint)
         self.context: tuple[ContextVar[Any], ...] = _variables(context)
+        self.replay: int = _times(replay)
         self.options: dict[str, dict[str, Any]] = _options(options or {})
         self.runtime_env = runtime_env
         self._cluster: Cluster | None = None
@@ -98,12 +108,11 @@ class RayRunner:
         UnpicklableError: something cannot go from one actor to another; OptionError: the pipeline has something that
         Ray cannot run; ModuleNotFoundError: Ray is not installed.
         """
+        from headrace.engine.replay import Replays, replayed
+
         program, arguments = pipeline._program, pipeline._bind(args, kwargs)
-        with opened(self.checkpoint, program) as checkpoints:
-            observers, detail = _all_observers(self.observers, self.watching)
-            cluster = self._connected()
-            result, report = cluster.observed(program, arguments, observers, checkpoints, detail, self.context)
-        return Run(result, report)
+        begin = partial(self._attempt, program, arguments)
+        return Run(*replayed(begin, lambda run: run.observed(), Replays(program.dag, self.replay)))
 
     def iter(self, pipeline: Flow[P, Stream[T]], /, *args: P.args, **kwargs: P.kwargs) -> Items[T]:
         """The items of the stream that the pipeline gives, as they are asked for. Leaving early ends the run.
@@ -138,10 +147,23 @@ class RayRunner:
         self.close()
 
     def _items(self, program: Program, arguments: dict[str, Any]) -> Iterator[Any]:
+        from headrace.engine.replay import Replays, replayed_items
+
+        begin = partial(self._attempt, program, arguments, counting=bool(self.observers or self.watching))
+        yield from replayed_items(begin, lambda run: run.observed_items(), Replays(program.dag, self.replay))
+
+    @contextmanager
+    def _attempt(self, program: Program, arguments: dict[str, Any], *, counting: bool = True) -> Iterator[FarRun]:
+        """One run."""
+        from headrace.engine.stopwatch import Detail
+
+        observers, detail = _all_observers(self.observers, self.watching)
+        if not counting:
+            detail = Detail.NOTHING
         with opened(self.checkpoint, program) as checkpoints:
-            observers, detail = _all_observers(self.observers, self.watching)
             cluster = self._connected()
-            yield from cluster.iterate(program, arguments, observers, checkpoints, detail, self.context)
+            with cluster.run(program, arguments, observers, checkpoints, detail, self.context) as run:
+                yield run
 
     def _connected(self) -> Cluster:
         if self._cluster is None:
@@ -177,6 +199,18 @@ def _variables(context: Any) -> tuple[ContextVar[Any], ...]:
     raise OptionError(
         f"RayRunner ({called_at()}): context must be a list of context variables (contextvars.ContextVar), got "
         f"{shown(context)}"
+    )
+
+
+def _times(replay: Any) -> int:
+    """How often a run may be made again."""
+    if isinstance(replay, bool):
+        return REPLAYS if replay else 0
+    if is_count(replay, 0):
+        return int(replay)
+    raise OptionError(
+        f"RayRunner ({called_at()}): replay must be True, False, or how often a run may be made again, got "
+        f"{shown(replay)}"
     )
 
 
