@@ -190,10 +190,27 @@ def _signature(function: Any) -> inspect.Signature | None:
         return None
 
 
+def _flags(function: Any) -> int | None:
+    """What the code of a function says of its kind; None where that may not be all."""
+    return function.__code__.co_flags if type(function) is types.FunctionType and not function.__dict__ else None
+
+
+def _is_generator(function: Any) -> bool:
+    flags = _flags(function)
+    if flags is not None:
+        return bool(flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR))
+    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+
+
+def _is_coroutine(function: Any) -> bool:
+    flags = _flags(function)
+    return inspect.iscoroutinefunction(function) if flags is None else bool(flags & inspect.CO_COROUTINE)
+
+
 def _gives_stream(function: Any, returns: Any) -> bool:
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+    if _is_generator(function):
         return True
-    if inspect.iscoroutinefunction(function):  # whatever it gives is there when it has been awaited
+    if _is_coroutine(function):  # whatever it gives is there when it has been awaited
         return False
     kind = typing.get_origin(returns) or returns
     return kind in ITERATORS or (isinstance(kind, type) and issubclass(kind, (abc.Iterator, typing.IO)))
@@ -201,7 +218,7 @@ def _gives_stream(function: Any, returns: Any) -> bool:
 
 def _is_async(function: Any, returns: Any) -> bool:
     for each in _layers(function):  # an AsyncMock says that it is, and its __call__ does not
-        if inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each):
+        if _is_coroutine(each) or inspect.isasyncgenfunction(each):
             return True
     kinds = (abc.AsyncIterator, abc.AsyncIterable, abc.AsyncGenerator, *AWAITABLE)
     return (typing.get_origin(returns) or returns) in kinds

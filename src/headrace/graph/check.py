@@ -34,7 +34,8 @@ def check(drafts: Drafts, outputs: Iterable[str] = ()) -> None:
                 _check_item_resource(draft, given, drafts[given.source])
         _check_failures(draft)
         _check_cost(draft)
-    _check_joins(drafts)
+    if any(len(draft.inputs) > 1 for draft in drafts.values()):
+        _check_joins(drafts)
     for output in outputs:
         _check_output(drafts[output])
 

@@ -308,6 +308,8 @@ def bind_variables(wanted: Any, given: Any, bindings: dict[Any, Any]) -> None:
     >>> bindings[T]
     <class 'int'>
     """
+    if type(wanted) is type:  # as most are
+        return
     wanted, given = _bare(wanted), _bare(given)
     if isinstance(wanted, TypeVar):
         bindings[wanted] = _bound(wanted, given, bindings)
@@ -384,17 +386,23 @@ def describe(hint: Any) -> str:
     hint = _bare(hint)
     if hint is type(None):
         return "None"
+    if type(hint) is type:  # as most are
+        return _described_name(hint)
     if is_union(hint):
         return " | ".join(describe(part) for part in typing.get_args(hint))
     arguments = typing.get_args(hint)
     if typing.get_origin(hint) is typing.Literal:
         return f"Literal[{', '.join(map(_described_literal, arguments))}]"
     origin = _origin(hint)
-    name = getattr(origin, "__qualname__", None) or getattr(origin, "__name__", None) or str(origin)
-    name = name.rsplit("<locals>.", 1)[-1]
+    name = _described_name(origin)
     if origin is tuple and hint is not tuple and not arguments:
         return "tuple[()]"
     return f"{name}[{', '.join(map(_described_argument, arguments))}]" if arguments else name
+
+
+def _described_name(origin: Any) -> str:
+    name = getattr(origin, "__qualname__", None) or getattr(origin, "__name__", None) or str(origin)
+    return str(name).rsplit("<locals>.", 1)[-1]
 
 
 def _described_literal(value: object) -> str:
@@ -410,7 +418,7 @@ def _described_argument(argument: Any) -> str:
 
 def is_union(hint: Any) -> bool:
     """Whether the hint is a union, written either way."""
-    return typing.get_origin(hint) in (Union, types.UnionType)
+    return type(hint) is not type and typing.get_origin(hint) in (Union, types.UnionType)
 
 
 def alternatives(hint: Any) -> tuple[Any, ...]:
@@ -437,7 +445,7 @@ def tuple_of(hints: tuple[Any, ...]) -> Any:
 
 
 def _origin(hint: Any) -> Any:
-    return typing.get_origin(hint) or hint
+    return hint if type(hint) is type else typing.get_origin(hint) or hint
 
 
 def _bare(hint: Any) -> Any:
