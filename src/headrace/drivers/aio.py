@@ -25,7 +25,7 @@ from headrace.drivers.sync import Hub, Mail, nothing
 from headrace.engine.around import resumed_in_task
 from headrace.engine.log import log
 from headrace.engine.observers import Observers
-from headrace.engine.outcome import Failed, Stopped, Value, capture
+from headrace.engine.outcome import Failed, Stopped, Value, capture, is_close
 from headrace.engine.run import Execution
 from headrace.engine.stopwatch import Detail
 from headrace.graph.dag import Program
@@ -102,10 +102,9 @@ async def _items(begin: Callable[[], Inside], *, native: bool) -> AsyncGenerator
             try:
                 async for item in stage.items:
                     yield item
-            except GeneratorExit:
-                pass
             except BaseException as error:
-                execution.failed_in_output(error)
+                if not is_close(error):
+                    execution.failed_in_output(error)
             try:
                 await stage.close()
             except BaseException as error:

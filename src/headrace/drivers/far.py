@@ -28,7 +28,7 @@ from headrace.drivers.section_hub import SectionHub, Wire
 from headrace.engine.deadlock import Link as Place
 from headrace.engine.kept import limits_of
 from headrace.engine.observers import Observers
-from headrace.engine.outcome import Failed, Failures
+from headrace.engine.outcome import Failed, Failures, is_close
 from headrace.engine.report import EdgeReport, NodeReport, Report
 from headrace.engine.scope import Wanted
 from headrace.engine.section import SectionRun, Situation
@@ -145,10 +145,9 @@ class FarRun(SectionRun):
             if self.failure is None:
                 yield from self._items()
                 self.driver.run_until(self._settled)
-        except GeneratorExit:
-            pass
         except BaseException as error:
-            self.fail(error)
+            if not is_close(error):
+                self.fail(error)
         self.close()
 
     def _items(self) -> Iterator[Any]:

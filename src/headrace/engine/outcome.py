@@ -17,6 +17,7 @@ __all__ = [
     "Stopped",
     "Value",
     "capture",
+    "is_close",
     "late",
     "travelling",
 ]
@@ -86,6 +87,12 @@ def travelling(error: BaseException) -> BaseException:
     replacement = RuntimeError(f"a step raised {type(error).__name__}")
     replacement.__cause__ = error
     return replacement
+
+
+def is_close(error: BaseException) -> bool:
+    """Whether a generator that has caught `error` is closed. A GeneratorExit that code raises is a failure."""
+    frames = error.__traceback__
+    return isinstance(error, GeneratorExit) and frames is not None and frames.tb_next is None
 
 
 def capture(function: Callable[..., Any], *arguments: Any) -> Value | Failed:

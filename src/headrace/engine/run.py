@@ -15,7 +15,7 @@ from headrace.engine.counts import node_report
 from headrace.engine.deadlock import deadlock
 from headrace.engine.lines import Lines
 from headrace.engine.observers import NOBODY, Observers
-from headrace.engine.outcome import Failures, Stopped, travelling
+from headrace.engine.outcome import Failures, Stopped, is_close, travelling
 from headrace.engine.ports import Driver
 from headrace.engine.resources import Resources
 from headrace.engine.stopwatch import Detail
@@ -97,10 +97,9 @@ class Execution:
                 self._finish_in_turn()
                 if self.failure is None:
                     yield from self.lines.items()
-        except GeneratorExit:
-            pass
         except BaseException as error:
-            self.failed_in_output(error)
+            if not is_close(error):
+                self.failed_in_output(error)
         self.close()
 
     def native_stage(self) -> Tasked | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -117,6 +118,35 @@ def test_3_1_any_exception_of_a_value_step_reaches_the_caller(run_pipeline: Run,
 
     with pytest.raises(kind, match="mine"):
         run_pipeline(failing, 9)
+
+
+def leave_at_three(number: int) -> int:
+    if number == 3:
+        raise GeneratorExit("mine")
+    return number
+
+
+async def leave_in_task(items: AsyncIterator[int]) -> AsyncIterator[int]:
+    async for number in items:
+        yield leave_at_three(number)
+
+
+LEAVING: dict[str, Any] = {
+    "inline": step("leaving", fn=leave_at_three),
+    "ahead": step("leaving", fn=leave_at_three, max_in_flight=3),
+    "task": step("leaving", fn=leave_in_task),
+}
+
+
+@pytest.mark.parametrize("leaving", LEAVING.values(), ids=LEAVING)
+def test_3_1_generator_exit_of_a_step_does_not_end_the_items_silently(leaving: Any) -> None:
+    async def items_in_task() -> list[int]:
+        return [number async for number in (numbers | leaving).aiter(9)]
+
+    with pytest.raises(GeneratorExit, match="mine"):
+        list((numbers | leaving).iter(9))
+    with pytest.raises(GeneratorExit, match="mine"):
+        asyncio.run(items_in_task())
 
 
 @pytest.mark.parametrize("options", [{}, {"executor": "thread"}], ids=["inline", "thread"])
