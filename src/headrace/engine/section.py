@@ -201,11 +201,13 @@ class SectionRun(Execution):
         channel = outlet_channel(node.max_in_flight, kinds, stored, split=node.on_error == "catch")
         self.lines.channels[node.id] = channel
         for link, branch in zip(links, channel.branches, strict=True):
-            edge = _reader(node, link).stream_edges[0]
-            place = node.id, _name(link), edge.parameter
+            reader = _reader(node, link)
+            [edge] = reader.stream_edges
+            place = node.id, reader.id, edge.parameter
             self.lines.branches[place] = branch
             self.lines.consumers[node.id].append((_name(link), edge))
             self.lines.links[branch] = place
+            self.lines.consumers.setdefault(node.id, []).append((reader.id, edge))
         return Outlet(channel, links, lambda: self.lines.ports[node.id].ask())
 
     def _serve(self) -> None:
