@@ -11,23 +11,30 @@ from headrace.graph.sections import CALLER, Link, sections
 from headrace.testing import check_guarantees
 from tests.far.loopback import FAR, far, far_run
 
-KEPT = (
-    "test_1_ or test_2_ or test_3_ or test_9_ or test_4_3 or test_10_11_only_what_succeeds or test_11_ or test_13_ "
-    "or test_14_ or test_15_"
-)
-OTHERWISE = [
-    "test_1_3_bound_above_one_takes_effect",  # the consumer goes on while the producer is topped up
-    "test_1_5_producer_is_closed_when_every_branch_is",  # soon, but not before the last consumer goes on
-    "test_1_6_nothing_is_asked_without_a_space",  # the same
-    "test_3_3_cancelled_run_leaves_no_task",  # it is about arun
-    "test_14_1_a_step_ends_before_those_begin_that_need_its_value",  # the order of news of two places is chance
-    "test_3_4_first_failure_wins_second_is_noted",  # which of two sections is heard first is chance
-]
+OTHERWISE = {  # tests of which something is not so in several places, and why; their names, or the beginnings of them
+    "test_1_3_bound_above_one_takes_effect": "the consumer goes on while the producer is topped up",
+    "test_1_6_nothing_is_asked_without_a_space": "the same",
+    "test_12_3_streams_are_topped_up_before_an_item_is_handed_over": "the same",
+    "test_1_5_producer_is_closed_when_every_branch_is": "soon, but not before the last consumer goes on",
+    "test_3_4_first_failure_wins_second_is_noted": "which of two sections is heard first is chance",
+    "test_5_2_plain_steps_run_on_the_callers_thread": "steps run elsewhere",
+    "test_8_5_plain_resource_is_entered_and_left_in_the_thread_of_the_caller": "it is where it is used",
+    "test_8_1_and_8_2_entered_before_any_step_and_left_after_all_are_closed[far-2-": "each place has one of its own",
+    "test_8_1_one_that_takes_the_value_of_a_step_is_entered_when_that_is_there[far-2-": "each place has one of its own",
+    "test_8_2_and_8_3_left_after_a_failure_and_told_of_it[far-2-": "each place has one of its own",
+    "test_12_1_streams_take_turns_where_nobody_has_to_wait": "streams are merged as they come",
+    "test_12_1_order_is_the_same_under_every_runner_where_all_is_plain": "streams are merged as they come",
+    "test_12_1_any_object_is_merged": "streams are merged as they come",
+    "test_13_1_two_async_steps_share_their_calls_at_once": "items may come too slowly for two calls at once",
+    "test_14_1_a_step_ends_before_those_begin_that_need_its_value": "the order of news of two places is chance",
+    "test_4_4_a_thousand_": "a thousand threads take their time",
+    "test_12_5_merges_of_a_thousand_streams_work": "a thousand threads take their time",
+}
 
 
 def test_guarantees_hold_in_several_places() -> None:
-    chosen = f"({KEPT}) and not ({' or '.join(OTHERWISE)})"
-    assert check_guarantees({"far": FAR}, "-qq", "-k", chosen) == 0
+    chosen = f"far and not ({' or '.join(OTHERWISE)})"  # the others say nothing about this way to run
+    assert check_guarantees({"far": FAR}, "-q", "-k", chosen) == 0
 
 
 @step(max_in_flight=2)
