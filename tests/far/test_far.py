@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from headrace import DeadlockError, Stream, pipeline, resource, step, stream, zip_streams
+from headrace import DeadlockError, Limit, Stream, pipeline, resource, step, stream, zip_streams
 from headrace.graph.sections import CALLER, Link, sections
 from headrace.testing import check_guarantees
 from tests.far.loopback import FAR, far, far_run
@@ -95,6 +95,20 @@ def test_deadlock_has_the_text_that_it_has_in_one_place() -> None:
             run(9)
         texts.append(str(caught.value))
     assert texts[0] == texts[1]
+
+
+def test_deadlock_is_found_among_steps_that_have_a_limit() -> None:
+    api = Limit(concurrency=1, rate="10000/s")
+    limited = step("limited", fn=abs, limit=api, executor="thread", max_in_flight=2)
+
+    @pipeline
+    def locked(count: int) -> Stream[Any]:
+        found = numbers(count).map(limited)
+        return zip_streams(found.batched(4), found.map(limited))
+
+    with pytest.raises(DeadlockError, match=r"^every stage waits for another: step 'locked/batched'"):
+        far(locked, 9)
+    assert not api.gate(None)._running
 
 
 def test_report_adds_up_what_all_places_counted() -> None:

@@ -21,10 +21,10 @@ def printed(home: str, program: str, *arguments: str) -> list[str]:
     return [line for line in done.stdout.splitlines() if not line.startswith("\x1b")]
 
 
-def test_edges_cross_from_one_node_to_another_and_a_lost_node_fails_the_run(ray_home: str) -> None:
+def test_edges_cross_from_one_node_to_another_workers_use_both_and_a_lost_node_fails_the_run(ray_home: str) -> None:
     lines = printed(ray_home, "two_nodes.py")  # Ray's own among them, about the node that it lost
-    crossed, lost = (line for line in lines if line.startswith(("crossed", "step '")))
-    assert crossed == "crossed"
+    crossed, spread, lost = (line for line in lines if line.startswith(("crossed", "spread", "step '")))
+    assert (crossed, spread) == ("crossed", "spread")
     assert lost.startswith("step 'moved' (two_nodes.py:")
     assert "must run to its end, got an actor that died" in lost
 

@@ -1,5 +1,6 @@
 """A program with two nodes on one machine: edges cross from one to the other, and then one of them is killed."""
 
+import threading
 from collections.abc import Iterator
 
 import ray
@@ -26,6 +27,17 @@ def moved(item: tuple[int, str]) -> tuple[int, str, str]:
     return *item, node()
 
 
+@step
+def few(count: int) -> Iterator[int]:
+    yield from range(count)
+
+
+@step(max_in_flight=8, executor="process")
+def worked(number: int) -> tuple[int, str]:
+    threading.Event().wait(0.05)  # so that there is a call for each worker
+    return number, node()
+
+
 @pipeline
 def crossing(count: int) -> Stream[tuple[int, str, str]]:
     return made(count).map(moved)
@@ -41,6 +53,10 @@ if __name__ == "__main__":
     assert len({first for _, first, _ in found}) == len({second for _, _, second in found}) == 1
     assert found[0][1] != found[0][2]
     print("crossed", flush=True)
+    spread = RayRunner(cluster.address).execute(few | worked, 40).result
+    assert [number for number, _ in spread] == list(range(40))
+    assert len({there for _, there in spread}) == 2
+    print("spread", flush=True)
     try:
         for number, _, _ in runner.iter(crossing, 10_000_000):
             if number == 100:
