@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from headrace import DeadlockError, Limit, Stream, pipeline, resource, step, stream, zip_streams
-from headrace.graph.sections import CALLER, Link, sections
+from headrace.drivers.far import FarRun
+from headrace.drivers.messages import News
+from headrace.graph.sections import CALLER, Link, Section, sections
 from headrace.testing import check_guarantees
-from tests.far.loopback import FAR, far, far_run
+from tests.far.loopback import FAR, Near, far, far_attempt, far_run
 
 OTHERWISE = {  # tests of which something is not so in several places, and why; their names, or the beginnings of them
     "test_1_3_bound_above_one_takes_effect": "the consumer goes on while the producer is topped up",
     "test_1_6_nothing_is_asked_without_a_space": "the same",
     "test_12_3_streams_are_topped_up_before_an_item_is_handed_over": "the same",
     "test_1_5_producer_is_closed_when_every_branch_is": "soon, but not before the last consumer goes on",
-    "test_3_4_first_failure_wins_second_is_noted": "which of two sections is heard first is chance",
     "test_5_2_plain_steps_run_on_the_callers_thread": "steps run elsewhere",
     "test_8_5_plain_resource_is_entered_and_left_in_the_thread_of_the_caller": "it is where it is used",
     "test_8_1_and_8_2_entered_before_any_step_and_left_after_all_are_closed[far-2-": "each place has one of its own",
@@ -127,3 +131,52 @@ def test_failure_of_one_place_ends_all() -> None:
     with pytest.raises(ValueError, match="0") as caught:
         far(numbers | failing | step("same", fn=abs, max_in_flight=3) | str, 1_000_000)
     assert len(caught.value.__notes__) == 1
+
+
+class Late(Near):
+    """Tells the caller of the end of a stream only when `heard` is set."""
+
+    def __init__(self, codec: Any, heard: threading.Event) -> None:
+        super().__init__(codec)
+        self.heard = heard
+
+    def pull(self, run: int, link: Link, *arguments: Any) -> Any:
+        def answer() -> Any:
+            first, items, ended, valid = wait()
+            assert link.reader != CALLER or ended is None or self.heard.wait(20)
+            return first, items, ended, valid
+
+        wait = super().pull(run, link, *arguments)
+        return answer
+
+
+def test_failure_because_of_another_is_a_note_on_it_behind_the_items_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    @step(max_in_flight=3)
+    def source() -> Iterator[int]:
+        try:
+            yield from itertools.count()
+        finally:
+            raise LookupError("while closing")
+
+    @step(max_in_flight=3)
+    def checked(number: int) -> int:
+        if number == 3:
+            raise ValueError("three")
+        return number
+
+    def hear(run: FarRun, part: Section, news: News) -> None:
+        hears(run, part, news)
+        if news.kind == "failed":
+            heard.set()
+
+    heard, hears = threading.Event(), FarRun._heard
+    monkeypatch.setattr(FarRun, "_heard", hear)
+    line = source | step("between", fn=abs, max_in_flight=3) | checked
+    got: list[int] = []
+    with (
+        far_attempt(line, place=lambda codec, step: Late(codec, heard)) as run,
+        pytest.raises(ValueError, match="three") as caught,
+    ):
+        got.extend(run.items())
+    assert caught.value.__notes__[1:] == ["headrace: then LookupError: while closing"]
+    assert got == [0, 1, 2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -151,6 +152,19 @@ def test_failure_that_comes_by_two_ways_is_one(runner: RayRunner) -> None:
     with pytest.raises(ValueError, match="five") as caught:
         runner.execute(two_ways, 9)
     assert len(caught.value.__notes__) == 2
+
+
+def test_failure_while_a_stream_is_closed_because_of_another_is_a_note_on_that(runner: RayRunner) -> None:
+    @step(max_in_flight=4)
+    def source() -> Iterator[int]:
+        try:
+            yield from itertools.count()
+        finally:
+            raise LookupError("while closing")
+
+    with pytest.raises(ValueError, match="five") as caught:
+        runner.execute(source | in_thread | failing | double)
+    assert caught.value.__notes__[2:] == ["headrace: then LookupError: while closing"]
 
 
 def test_skipped_and_caught_failures_are_as_anywhere(runner: RayRunner) -> None:

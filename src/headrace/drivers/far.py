@@ -28,7 +28,7 @@ from headrace.drivers.section_hub import SectionHub, Wire
 from headrace.engine.deadlock import Link as Place
 from headrace.engine.kept import limits_of
 from headrace.engine.observers import Observers
-from headrace.engine.outcome import Failed, Failures, is_close
+from headrace.engine.outcome import Ended, Failed, Failures, is_close
 from headrace.engine.report import EdgeReport, NodeReport, Report
 from headrace.engine.scope import Wanted
 from headrace.engine.section import SectionRun, Situation
@@ -152,7 +152,7 @@ class FarRun(SectionRun):
 
     def _items(self) -> Iterator[Any]:
         if self.whole.returns == "stream":
-            for item in self._read():
+            for item in self.read():
                 if self.failure is not None:
                     return
                 try:
@@ -161,16 +161,6 @@ class FarRun(SectionRun):
                     self.leave()
                     raise
         self.unread = False
-
-    def _read(self) -> Iterator[Any]:
-        """What comes; a step's own GeneratorExit is a failure like any other, and not the caller's."""
-        try:
-            yield from self.read()
-        except GeneratorExit as error:
-            ended = self.in_links[self.section.reads[0]].channel.ended
-            if not isinstance(ended, Failed) or ended.error is not error:
-                raise
-            self.fail(error)
 
     def _open(self) -> None:
         """Open all sections, and begin when all resources are entered."""
@@ -339,9 +329,7 @@ class FarRun(SectionRun):
 
     def _heard(self, part: Section, news: News) -> None:
         if news.kind == "failed":
-            failed = self.codec.end(news.data)
-            assert isinstance(failed, Failed)
-            self._failed(failed.error)
+            self._heard_of_failure(*map(self.codec.end, news.data))
         elif news.kind == "parked":
             self.parks[part.number] = news.data
             self._consider()
@@ -350,6 +338,14 @@ class FarRun(SectionRun):
             if news.kind == "made":
                 self._hand_on(news.id, news.data)
             self._look()
+
+    def _heard_of_failure(self, failed: Ended | Failed | None, why: Ended | Failed | None) -> None:
+        """Perhaps one that came up because of another, which is behind the items that were made before it."""
+        assert isinstance(failed, Failed)
+        if isinstance(why, Failed):
+            self.failures.add(failed.error, why.error)
+        else:
+            self._failed(failed.error)
 
     def _failed(self, error: BaseException) -> None:
         self.fail(error)
@@ -509,7 +505,7 @@ def _at_end(node: NodeReport) -> NodeSnapshot:
 class _Nobody:
     """Nobody hears of what the caller's own section does: it makes nothing."""
 
-    def failed(self, error: BaseException) -> None:
+    def failed(self, error: BaseException, why: BaseException | None = None) -> None:
         """It reads only."""
 
     def made(self, id: str, value: Any) -> None:

@@ -29,8 +29,8 @@ class Peer(Protocol):
         """The consumer of the link has so many items."""
         ...
 
-    def close(self, run: int, link: Link) -> None:
-        """Nobody reads the link any more."""
+    def close(self, run: int, link: Link, why: Any) -> None:
+        """Nobody reads the link any more, because of the failure that is packed in `why`."""
         ...
 
 
@@ -76,8 +76,8 @@ class Parked(NamedTuple):
 class News(NamedTuple):
     """What a section tells whoever runs the pipeline.
 
-    "failed", "made", "done" (with a value), "event", "parked", "limit" (`engine.kept.Told`), and "asks" (a question,
-    and then waits for the answer).
+    "failed" (with the failure, and the one because of which it came up), "made", "done" (with a value), "event",
+    "parked", "limit" (`engine.kept.Told`), and "asks" (a question, and then waits for the answer).
     """
 
     kind: str

@@ -178,11 +178,11 @@ class Place:
         if live is not None:
             live.message(partial(live.run.acknowledged, link, count))
 
-    def close(self, run: int, link: Link) -> None:
-        """Nobody reads the link any more."""
-        live = self._of(run)
+    def close(self, run: int, link: Link, why: Any) -> None:
+        """Nobody reads the link any more, because of the failure that is packed in `why`."""
+        live, failed = self._of(run), self.codec.end(why)
         if live is not None:
-            live.message(partial(live.run.unwanted, link))
+            live.message(partial(live.run.unwanted, link, failed.error if isinstance(failed, Failed) else None))
 
     def _of(self, run: int) -> _Live | None:
         return self.live if self.live is not None and self.live.task.run == run else None
@@ -370,9 +370,10 @@ class _Live:
 
     # -- what it tells -----------------------------------------------------------------------------------------
 
-    def failed(self, error: BaseException) -> None:
-        """Something failed."""
-        self.news.put(News("failed", "", self.codec.packed_end(Failed(error), "the run")))
+    def failed(self, error: BaseException, why: BaseException | None = None) -> None:
+        """Something failed; because of the failure `why`, of which home hears otherwise."""
+        both = (Failed(error), None if why is None else Failed(why))
+        self.news.put(News("failed", "", tuple(self.codec.packed_end(each, "the run") for each in both)))
 
     def made(self, id: str, value: Any) -> None:
         """A value is there that others need."""

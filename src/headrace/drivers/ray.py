@@ -66,9 +66,9 @@ class Actor:
         """The consumer of the link has so many items."""
         self.place.acknowledge(run, _link(link), count)
 
-    def close(self, run: int, link: str) -> None:
+    def close(self, run: int, link: str, why: bytes) -> None:
         """Nobody reads the link any more."""
-        self.place.close(run, _link(link))
+        self.place.close(run, _link(link), why)
 
 
 def _key(link: Link) -> str:
@@ -121,9 +121,9 @@ class FarActor:
         """The consumer of the link has so many items."""
         self.handle.acknowledge.remote(run, _key(link), count)
 
-    def close(self, run: int, link: Link) -> None:
+    def close(self, run: int, link: Link, why: bytes) -> None:
         """Nobody reads the link any more."""
-        self.handle.close.remote(run, _key(link))
+        self.handle.close.remote(run, _key(link), why)
 
     def kill(self) -> None:
         """End it at once."""

@@ -117,10 +117,10 @@ class Wire:
         self.hub.sent += 1
         self.peer.acknowledge(self.run, self.link, acknowledged)
 
-    def close(self) -> None:
+    def close(self, why: BaseException | None) -> None:
         """Nobody wants any more."""
         self.hub.sent += 1
-        self.peer.close(self.run, self.link)
+        self.peer.close(self.run, self.link, self.codec.packed_end(None if why is None else Failed(why), self.step))
 
     def end(self) -> None:
         """No more requests."""

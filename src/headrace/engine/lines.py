@@ -20,7 +20,6 @@ from headrace.engine.elsewhere import Elsewhere
 from headrace.engine.held import Held
 from headrace.engine.limits import Limits
 from headrace.engine.observers import Observers
-from headrace.engine.outcome import Failures
 from headrace.engine.policy import Policy
 from headrace.engine.ports import Asked, Driver, Port, fill, tap
 from headrace.engine.stopwatch import TIMED, Detail, Slowest, Stopwatch
@@ -53,7 +52,7 @@ class Lines:
         values: dict[str, Any],
         driver: Driver,
         blame: Blame,
-        failed: Callable[[BaseException], None],
+        failed: Callable[..., None],
         ended: Callable[[str], None],
         observers: Observers,
         detail: Detail,
@@ -115,6 +114,7 @@ class Lines:
         self.ports: dict[str, Asked] = {}
         self.generators: dict[str, Iterator[Any]] = {}  # to be closed
         self.closed: set[Link] = set()  # edges that nobody reads any more
+        self.closed_for: BaseException | None = None  # the failure for which inputs are being closed
         self.counters: dict[Link, itertools.count[int]] = {}
         self.value_waiting: list[Callable[[], object]] = []
         self.elsewhere: Elsewhere = Elsewhere(self)
@@ -397,7 +397,8 @@ class Lines:
 
         If that is because of the failure `why`, what fails in them is noted on it: it has come later.
         """
-        failed = self.failed if why is None else Failures(why).add
+        before, self.closed_for = self.closed_for, why
+        failed = partial(self.failed, why=why)
         stack = [(node.id, edge) for edge in reversed(node.stream_edges)]
         while stack:
             target, edge = stack.pop()
@@ -412,6 +413,7 @@ class Lines:
                     continue
             self._close(edge.source, failed)
             stack += [(edge.source, above) for above in reversed(self.nodes[edge.source].stream_edges)]
+        self.closed_for = before
 
     def let_go(self, node: Node) -> None:
         """What only `node` reads does not hold anyone back any more. It may be being read: it is closed at the end."""
@@ -439,7 +441,7 @@ class Lines:
         self.natives.clear()
         self.ports.clear()
 
-    def _close(self, id: str, failed: Callable[[BaseException], None]) -> None:
+    def _close(self, id: str, failed: Callable[..., None]) -> None:
         """Close the iterator of one node, and what pumps it."""
         port = self.ports.get(id)
         if port is not None:

@@ -39,17 +39,20 @@ class Way(Protocol):
         """The consumer's code has so many items."""
         ...
 
-    def close(self) -> None:
-        """Nobody wants any more."""
+    def close(self, why: BaseException | None) -> None:
+        """Nobody wants any more, because of the failure `why`, if that is the reason."""
         ...
 
 
 class InLink:
     """The consumer's end of one link: a channel that is filled from afar, with a branch for each local consumer."""
 
-    def __init__(self, link: Link, capacity: int, consumers: int, way: Way) -> None:
+    def __init__(
+        self, link: Link, capacity: int, consumers: int, way: Way, why: Callable[[], BaseException | None]
+    ) -> None:
         self.link = link
         self.way = way
+        self.why = why  # consumers stop
         self.channel: Channel = _Arrivals(capacity, consumers, self)
         self.received: int = 0
         self.acknowledged: int = 0
@@ -87,7 +90,7 @@ class InLink:
     def left(self) -> None:
         """A consumer has stopped."""
         if not self.channel.stores and not self.over:
-            self.way.close()
+            self.way.close(self.why())
 
     def _pull(self) -> None:
         taken = self._taken()

@@ -33,9 +33,11 @@ class Failures:
     def __init__(self, first: BaseException | None = None) -> None:
         self.first = first
 
-    def add(self, error: BaseException) -> None:
-        """One more failure."""
-        if self.first is None:
+    def add(self, error: BaseException, why: BaseException | None = None) -> None:
+        """One more failure. If it came up because of the failure `why`, it is a note on that one."""
+        if why is not None:
+            Failures(why).add(error)
+        elif self.first is None:
             self.first = error
         elif error is not self.first and not isinstance(error, Stopped):
             self.first.add_note(f"headrace: then {type(error).__name__}: {error}")

@@ -226,7 +226,7 @@ class Execution:
             error = travelling(raised)
             self.blame.line(error, node)
             self.fail(error)
-        self.lines.close_inputs(node)
+        self.lines.close_inputs(node, self.failure)
         for id in self.stages[node.id].nodes:
             self._step_ended(id)
         del self.unfinished[node.id]

@@ -33,8 +33,8 @@ __all__ = ["Home", "SectionRun", "Situation"]
 class Home(Protocol):
     """Whoever the sections of a run report to."""
 
-    def failed(self, error: BaseException) -> None:
-        """Something failed."""
+    def failed(self, error: BaseException, why: BaseException | None = None) -> None:
+        """Something failed; because of the failure `why`, of which home hears otherwise."""
         ...
 
     def made(self, id: str, value: Any) -> None:
@@ -63,11 +63,11 @@ class _Heard(Failures):
         super().__init__()
         self.home = home
 
-    def add(self, error: BaseException) -> None:
-        if self.first is None:
+    def add(self, error: BaseException, why: BaseException | None = None) -> None:
+        if self.first is None and why is None:
             self.first = error
         if not isinstance(error, Stopped):
-            self.home.failed(error)
+            self.home.failed(error, why)
 
 
 class SectionRun(Execution):
@@ -160,8 +160,9 @@ class SectionRun(Execution):
     def _join(self, way: Callable[[Link], Way]) -> None:
         for link in self.section.reads:
             source, readers = self.nodes[link.source], self._readers(link)
-            end = self.in_links[link] = InLink(link, source.max_in_flight, len(readers), way(link))
             lines = self.lines
+            end = InLink(link, source.max_in_flight, len(readers), way(link), self._why_closed)
+            self.in_links[link] = end
             lines.branches.update(zip(readers, end.channel.branches, strict=True))
             lines.links.update(zip(end.channel.branches, readers, strict=True))
             lines.channels[f"{link.source} failures" if link.failures else link.source] = end.channel
@@ -170,6 +171,9 @@ class SectionRun(Execution):
             self.lines.channels.setdefault(source_id, ends[0].channel)
             self.lines.ports[source_id] = Inlet(ends)
             self.lines.opened.add(source_id)
+
+    def _why_closed(self) -> BaseException | None:
+        return self.lines.closed_for
 
     def _readers(self, link: Link) -> list[tuple[str, str, str]]:
         if link.reader == CALLER:
@@ -235,14 +239,14 @@ class SectionRun(Execution):
         assert self.outlet is not None
         self.outlet.links[link].acknowledge(count)
 
-    def unwanted(self, link: Link) -> None:
-        """A consumer wants no more. When nobody does, what made the items is closed."""
+    def unwanted(self, link: Link, why: BaseException | None = None) -> None:
+        """A consumer wants no more, because of the failure `why`. When nobody does, what made the items is closed."""
         assert self.outlet is not None
         self.outlet.links[link].branch.close()
         if not self.outlet.channel.stores:
             if self.serving is not None:
                 self.serving.kill()
-            self.lines.close_inputs(_reader(self.nodes[link.source], link))
+            self.lines.close_inputs(_reader(self.nodes[link.source], link), why)
 
     # -- while nothing can go on -------------------------------------------------------------------------------
 
