@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +64,24 @@ def test_run_on_ray_shows_progress_writes_a_page_and_is_resumed(tmp_path: Path) 
     assert "headrace: numbers_to_careful: done after" in done.stderr
     assert sorted((tmp_path / "log").read_text().split()) == ["0", "1", "2", "3", "3", "4"]
     assert [run.state for run in runs_in(tmp_path / "kept.db")] == ["failed", "finished"]
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_closes_a_run_on_ray_and_what_was_finished_is_kept(
+    sent: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "mended").touch()
+    command = [sys.executable, "-m", "headrace", "run", "app.py:halves", "1000000", "--runner", "ray"]
+    with subprocess.Popen(
+        [*command, "--checkpoint", "kept.db"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "0.0\n"
+        run.send_signal(sent)
+        printed, told = run.communicate(timeout=60)
+    assert run.returncode == code, told
+    assert "headrace: interrupted; so far:" in told
+    [entry] = runs_in(tmp_path / "kept.db")
+    assert entry.state == "interrupted"
+    assert entry.steps[0].kept == len((tmp_path / "log").read_text().split()) >= len(printed.split())

@@ -14,6 +14,8 @@ bound for each edge), and restarts of actors that hold the state of a stream.
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -162,7 +164,8 @@ class Cluster:
         """Connect to Ray, or start it, unless this program has done so."""
         if not ray.is_initialized():
             local = {"include_dashboard": False} if self.address == "local" else {}
-            ray.init(address=self.address, runtime_env=self.runtime_env, log_to_driver=True, **local)
+            with _own_ending():
+                ray.init(address=self.address, runtime_env=self.runtime_env, log_to_driver=True, **local)
             self.began = True
 
     def close(self) -> None:
@@ -274,6 +277,15 @@ class Cluster:
                 self.idle.setdefault((part.place, concurrency), []).append(actor)
             else:
                 actor.kill()
+
+
+@contextmanager
+def _own_ending() -> Iterator[None]:
+    """Ray has SIGTERM end the program its own way. What the program has set up for that stays, if it has."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if callable(before) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 def _title(part: Section) -> str:
