@@ -209,7 +209,6 @@ class SectionRun(Execution):
             [edge] = reader.stream_edges
             place = node.id, reader.id, edge.parameter
             self.lines.branches[place] = branch
-            self.lines.consumers[node.id].append((_name(link), edge))
             self.lines.links[branch] = place
             self.lines.consumers.setdefault(node.id, []).append((reader.id, edge))
         return Outlet(channel, links, lambda: self.lines.ports[node.id].ask())
