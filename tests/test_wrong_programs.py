@@ -26,6 +26,7 @@ from headrace import (
     ItemFailed,
     Limit,
     OptionError,
+    RayRunner,
     Retry,
     Stream,
     SyncRunner,
@@ -2668,6 +2669,27 @@ def report_is_no_path() -> None:
 )
 def report_in_no_folder() -> None:
     SyncRunner(report="no/such/run.html")
+
+
+@wrong(
+    ArgumentError,
+    "RayRunner.execute (@1): needs a pipeline or a step, and then its arguments, got <built-in function len>; decorate "
+    "the function",
+)
+def function_is_run_on_ray() -> None:
+    RayRunner().execute(len, "four")  # type: ignore[call-overload]
+
+
+@wrong(
+    OptionError, "RayRunner (@1): context must be a list of context variables (contextvars.ContextVar), got ['request']"
+)
+def context_is_a_name() -> None:
+    RayRunner(context=["request"])  # type: ignore[list-item]
+
+
+@wrong(OptionError, "RayRunner (@1): replay must be True, False, or how often a run may be made again, got -1")
+def replay_is_negative() -> None:
+    RayRunner(replay=-1)
 
 
 @wrong(OptionError, "SyncRunner (@1): clock must be a clock, such as headrace.testing.ScriptedClock(), got 3")

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from logging import getLogger
@@ -38,6 +39,7 @@ from headrace import (
     Node,
     Observer,
     Pipeline,
+    RayRunner,
     Retry,
     Run,
     RunEnded,
@@ -656,6 +658,14 @@ SyncRunner(progress=True, report="run.html")
 AsyncRunner(progress=False, report=Path("run.html"))
 SyncRunner(checkpoint=Path("crawl.db"))
 SyncRunner(checkpoint=Checkpoint("crawl.db", pickle=True))
+
+# A cluster
+
+request: ContextVar[str] = ContextVar("request")
+tenant: ContextVar[int] = ContextVar("tenant")
+RayRunner(context=[request, tenant], replay=True, checkpoint="crawl.db", progress=True, report=Path("run.html"))
+on_ray = RayRunner("auto", replay=10, checkpoint=Checkpoint("crawl.db"), observers=[LoggingObserver()])
+assert_type(on_ray.execute(urls, 3), Run[list[str]])
 AsyncRunner(checkpoint=Checkpoint(Path("crawl.db")))
 
 

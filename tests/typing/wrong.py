@@ -16,6 +16,7 @@ from headrace import (
     Items,
     Limit,
     Pipeline,
+    RayRunner,
     Retry,
     Step,
     Stream,
@@ -299,6 +300,8 @@ LoggingObserver(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentTy
 LoggingObserver(level="INFO")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 SyncRunner(progress="yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 SyncRunner(report=True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+RayRunner(context=["request"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+RayRunner(replay="often")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 SyncRunner(checkpoint=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Checkpoint(Page())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 SyncRunner().execute(urls)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from headrace.dsl.checkpoint import Checkpoint, as_checkpoint, opened
 from headrace.dsl.flow import AsyncItems, Flow, Items
 from headrace.dsl.handle import called_at
-from headrace.dsl.runner import Run, Where, _all_observers, _heard, _watching
+from headrace.dsl.runner import Run, Where, _all_observers, _compiled, _heard, _watching
 from headrace.errors import OptionError
 from headrace.graph.dag import Program
 from headrace.graph.values import is_count, shown
@@ -110,7 +110,7 @@ class RayRunner:
         """
         from headrace.engine.replay import Replays, replayed
 
-        program, arguments = pipeline._program, pipeline._bind(args, kwargs)
+        program, arguments = _compiled("RayRunner", pipeline, args, kwargs)
         begin = partial(self._attempt, program, arguments)
         return Run(*replayed(begin, lambda run: run.observed(), Replays(program.dag, self.replay)))
 
