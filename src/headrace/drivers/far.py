@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from headrace.drivers.asking import Answers
+from headrace.drivers.far_report import added_up, at_end
 from headrace.drivers.keeper import Keeper
-from headrace.drivers.locked import edges_from, locked
+from headrace.drivers.locked import locked
 from headrace.drivers.messages import Codec, Crew, Final, News, Parked, Peer, Task
 from headrace.drivers.runner import Told, iterate_told, told_result
 from headrace.drivers.section_hub import SectionHub, Wire
-from headrace.engine.deadlock import Link as Place
 from headrace.engine.kept import limits_of
 from headrace.engine.observers import Observers
 from headrace.engine.outcome import Ended, Failed, Failures, is_close
-from headrace.engine.report import EdgeReport, NodeReport, Report
+from headrace.engine.report import Report
 from headrace.engine.scope import Wanted
 from headrace.engine.section import SectionRun, Situation
 from headrace.engine.snapshot import NodeSnapshot
@@ -431,7 +431,7 @@ class FarRun(SectionRun):
         if self.counted is None:
             found = {node.id: node for node in self._looked()}
         else:
-            found = {node.id: _at_end(node) for node in self.counted.nodes}
+            found = {node.id: at_end(node) for node in self.counted.nodes}
         for node in self.whole.nodes:
             if node.kind != "parameter":
                 yield msgspec.structs.replace(
@@ -448,58 +448,10 @@ class FarRun(SectionRun):
 
     def report(self) -> Report:
         """What all sections did, in the order of the DAG."""
-        highest = {link: count for final in self.finals for link, count in final.highest.items()}
         made = [self.codec.value(final.report) for final in self.finals] + [super().counts()]
-        edges = {(edge.source, edge.target, edge.parameter): edge for each in made for edge in each.edges}
-        nodes = {node.id: node for each in made for node in each.nodes}
-        taken = [
-            self._edge(place, link, edges, highest)
-            for node in self.whole.nodes
-            if node.gives == "stream"
-            for place, link in edges_from(node.id, self.whole, self.parts)
-        ]
-        by_place = {(edge.source, edge.target, edge.parameter): edge for edge in taken}
-        in_order = [
-            by_place[edge.source, node.id, edge.parameter] for node in self.whole.nodes for edge in node.stream_edges
-        ]
-        if self.whole.returns == "stream":
-            in_order.append(by_place[self.whole.outputs[0], "", "items"])
-        return Report(
-            nodes=tuple(self._node(node.id, nodes, in_order) for node in self.whole.nodes if node.kind != "parameter"),
-            edges=tuple(in_order),
-        )
-
-    def _edge(
-        self, place: Place, link: Link, edges: Mapping[Place, EdgeReport], highest: Mapping[Link, int]
-    ) -> EdgeReport:
-        source, target, parameter = place
-        read = edges.get(place)
-        taken = read.taken if read is not None else 0
-        if link.reader == CALLER:
-            taken = self.lines.branches[place].taken
-        most = highest.get(link, read.highest_in_flight if read is not None else 0)
-        return EdgeReport(source=source, target=target, parameter=parameter, taken=taken, highest_in_flight=most)
-
-    def _node(self, id: str, nodes: Mapping[str, NodeReport], edges: Sequence[EdgeReport]) -> NodeReport:
-        report = nodes.get(id, NodeReport(id=id, items_in=0, items_out=0))
-        most = max((edge.highest_in_flight for edge in edges if edge.source == id), default=0)
-        taken = sum(edge.taken for edge in edges if edge.target == id)
-        return msgspec.structs.replace(report, highest_in_flight=most, items_in=taken)
-
-
-def _at_end(node: NodeReport) -> NodeSnapshot:
-    """A node of a run that is over."""
-    return NodeSnapshot(
-        id=node.id,
-        items_in=node.items_in,
-        items_out=node.items_out,
-        skipped=node.skipped,
-        failed=node.failed,
-        retried=node.retried,
-        seconds=node.seconds,
-        state="done",
-        total=node.items_out,
-    )
+        highest = {link: count for final in self.finals for link, count in final.highest.items()}
+        taken = {place: branch.taken for place, branch in self.lines.branches.items()}
+        return added_up(self.whole, self.parts, made, highest, taken)
 
 
 class _Nobody:
