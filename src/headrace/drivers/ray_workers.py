@@ -7,8 +7,8 @@ The actor of a section makes its workers itself, when it needs them. So they bel
 ends; and it speaks to them without anybody in between. They end with the run and are not kept for the next one, as each
 takes a CPU that others in the cluster may want.
 
-Each call is one of Ray's: of several that are under way in one worker, those that are over are known, and a worker that
-dies takes one with it.
+A worker is told of a call when the result of the one before it is here, also of those that are ordered together: what
+Ray has of a result when a worker dies in the next call may be lost with it, and it must be known which call that was.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ class RayProcess:
         self.lock: threading.Lock = threading.Lock()
         self.handle: Any = None
         self.killed: bool = False
-        self.under_way: deque[Any] = deque()
+        self.number: int = 0  # of the step
+        self.items: deque[bytes] = deque()  # of calls to be made
+        self.under_way: Any = None
         self.lost: str = ""  # why it died
 
     def start(self, others: Callable[[], bool]) -> None:
@@ -87,21 +89,25 @@ class RayProcess:
 
     def send(self, order: Order) -> None:
         """Have it make these calls."""
+        self.number = order.number
+        self.items.extend(order.items)
         if order.function is not None:
-            self.under_way.append(self.handle.load.remote(order.number, order.step, order.function))
-        self.under_way.extend(self.handle.call.remote(order.number, item) for item in order.items)
+            self.under_way = self.handle.load.remote(order.number, order.step, order.function)
 
     def loaded(self) -> None:
         """Return when it has the function that it was sent."""
-        self._got(self.under_way.popleft(), None)
+        self._got(self.under_way, None)
+        self.under_way = None
 
     def reply(self, seconds: float | None) -> bytes | None:
         """What the next call came to; None if it takes longer."""
+        if self.under_way is None:
+            self.under_way = self.handle.call.remote(self.number, self.items.popleft())
         try:
-            reply: bytes = self._got(self.under_way[0], seconds)
+            reply: bytes = self._got(self.under_way, seconds)
         except GetTimeoutError:
             return None
-        self.under_way.popleft()
+        self.under_way = None
         return reply
 
     def kill(self) -> None:
@@ -113,7 +119,7 @@ class RayProcess:
 
     def end(self) -> str:
         """End it, and wait until it has ended; says how it did, if it has started."""
-        self.under_way.clear()
+        self.items.clear()
         if self.handle is None:
             return ""
         ray.kill(self.handle)
