@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from headrace import DeadlockError, Limit, Stream, pipeline, resource, step, stream, zip_streams
+from headrace import DeadlockError, Event, Limit, RunStarted, Stream, pipeline, resource, step, stream, zip_streams
 from headrace.drivers.far import FarRun
 from headrace.drivers.messages import News
 from headrace.graph.sections import CALLER, Link, Section, sections
@@ -121,6 +121,29 @@ def test_report_adds_up_what_all_places_counted() -> None:
     assert [(node.items_in, node.items_out) for node in report.nodes] == [(0, 10), (10, 10), (10, 10)]
     assert [edge.taken for edge in report.edges] == [10, 10, 10]
     assert all(1 <= edge.highest_in_flight <= most for edge, most in zip(report.edges, (2, 3, 1), strict=True))
+
+
+def test_run_can_be_looked_at_while_it_goes_on_in_all_places() -> None:
+    lives: list[Any] = []
+    seen: list[dict[str, tuple[str, int]]] = []
+
+    @step(max_in_flight=3)
+    def same(number: int) -> int:
+        if number == 5:
+            snapshot = lives[0].snapshot()
+            seen.append({node.id: (node.state, node.max_in_flight) for node in snapshot.nodes})
+            assert 6 <= snapshot.node("numbers_to_str/numbers").items_out <= 10
+        return number
+
+    def watch(event: Event) -> None:
+        if isinstance(event, RunStarted):
+            lives.append(event.live)
+
+    line = numbers | same | step("str", fn=str)
+    assert far(line, 10, counting=True, observers=[watch]) == [str(number) for number in range(10)]
+    [states] = seen
+    assert [*states] == ["numbers_to_str/numbers", "numbers_to_str/same", "numbers_to_str/str"]
+    assert states["numbers_to_str/same"] == ("running", 3)
 
 
 def test_failure_of_one_place_ends_all() -> None:

@@ -38,11 +38,11 @@ class Look:
         self.totals: dict[str, int | None] = {}
 
     def nodes(self) -> Iterator[NodeSnapshot]:
-        """Every node but the parameters."""
+        """Every node but the parameters, and but what stands for nodes elsewhere."""
         counts = {link: self._taken(link) for link in self.links}
         states = self._states()
         for node in self.dag.nodes:
-            if node.kind != "parameter":
+            if node.kind != "parameter" and node.id in states:
                 yield self._node(node, counts, *states[node.id])
 
     def _node(self, node: Node, counts: dict[Link, int], state: State, on: str | None) -> NodeSnapshot:
