@@ -65,7 +65,7 @@ def corpus(session: nox.Session) -> None:
 
 @nox.session(name="tests-ray")
 def tests_ray(session: nox.Session) -> None:
-    """Run the tests that start Ray: runs, bounds, kills, generated pipelines; arguments after `--` go to pytest."""
+    """Run the tests that start Ray: guarantees, bounds, kills, generated cases; arguments after `--` go to pytest."""
     session.install("-e", ".", *group("ray"))
     session.run("pytest", "tests/ray", "--ignore=tests/ray/test_corpus.py", *session.posargs)
 

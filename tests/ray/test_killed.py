@@ -128,7 +128,7 @@ def test_actors_end_with_the_program_that_started_them(ray_home: str, tmp_path: 
     driver.kill()
     driver.wait()
     until(lambda: not actors(marker))
-    for process in processes(marker):  # agents of the Ray that was killed with it
+    for process in processes(marker):  # agents of the Ray that was killed with it, which would end in a minute
         os.kill(process, signal.SIGKILL)
 
 
