@@ -41,7 +41,7 @@ except ModuleNotFoundError as error:  # an extra that is not installed
 def modules() -> list[str]:
     """All but those that are run: `__main__`, and the tests in the kit of guarantees."""
     names = [module.name for module in pkgutil.walk_packages([str(PACKAGE)], "headrace.")]
-    needs_ray = "headrace.drivers.ray"  # an extra that the tests do not install
+    needs_ray = "headrace.drivers.places.ray"  # an extra that the tests do not install
     return [name for name in names if "__main__" not in name and ".guarantees" not in name and name != needs_ray]
 
 

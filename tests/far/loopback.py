@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from headrace.drivers.far import FarRun
-from headrace.drivers.place import Place
+from headrace.drivers.places.far import FarRun
+from headrace.drivers.places.place import Place
 from headrace.dsl.checkpoint import as_checkpoint, opened
 from headrace.engine.observers import Observers
 from headrace.engine.stopwatch import Detail

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from headrace import DeadlockError, Event, Limit, RunStarted, Stream, pipeline, resource, step, stream, zip_streams
-from headrace.drivers.far import FarRun
-from headrace.drivers.messages import News
+from headrace.drivers.places.far import FarRun
+from headrace.drivers.places.messages import News
 from headrace.graph.sections import CALLER, Link, Section, sections
 from headrace.testing import check_guarantees
 from tests.far.loopback import FAR, Near, far, far_attempt, far_run

@@ -13,7 +13,7 @@ from headrace import Failure, Limit
 from headrace.engine.report import NodeReport, Report
 
 pytest.importorskip("cloudpickle")
-from headrace.drivers.parcels import Parcels
+from headrace.drivers.places.parcels import Parcels
 
 api = Limit(concurrency=2, name="of a module")
 
@@ -48,7 +48,7 @@ def test_limit_is_one_object_in_each_place() -> None:
 def test_limit_that_no_module_knows_is_what_it_says_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     own = Limit(rate="100/s", burst=2, cost=lambda item: own.burst)
     data = Parcels().packed([own, own], "it")
-    monkeypatch.setattr("headrace.drivers.parcels._limits", {})
+    monkeypatch.setattr("headrace.drivers.places.parcels._limits", {})
     one, other = Parcels().value(data)
     assert one is other is not own
     assert (one.key, one.rate, one.burst, one.name, one.cost(3)) == (own.key, "100/s", 2, "100/s", 2)

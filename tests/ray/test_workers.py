@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from headrace import RayRunner, Retry, Stream, WorkerError, pipeline, step, stream
-from headrace.drivers.messages import Crew
+from headrace.drivers.places.messages import Crew
 from headrace.graph.sections import sections
 from tests.ray.test_killed import until
 
@@ -170,7 +170,7 @@ def test_steps_share_the_cpus_of_the_cluster(runner: RayRunner) -> None:
 
 
 def test_each_step_has_a_worker_and_gets_more_in_turn() -> None:
-    from headrace.drivers.ray_workers import crews
+    from headrace.drivers.places.ray_workers import crews
 
     def worker(name: str, most: int) -> Any:
         return step(name, fn=abs, executor="process", max_in_flight=most)

@@ -174,7 +174,7 @@ async def _run_async(job: Job) -> None:
 
 
 def _run_on_ray(job: Job) -> None:
-    from headrace.drivers.ray import Cluster
+    from headrace.drivers.places.ray import Cluster
 
     _, arguments, checkpoints, observers, detail, write = job
     with (

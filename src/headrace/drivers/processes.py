@@ -1,7 +1,7 @@
 """Worker processes for the steps of one run that ask for them.
 
 Lives here: who makes which call, and what becomes of it. Must not live here: where the processes are, and how they are
-started, spoken to and ended (starting.py, and ray_workers.py on Ray).
+started, spoken to and ended (starting.py, and places/ray_workers.py on Ray).
 
 All steps of a run share its workers: as many as there are cores, started when first needed. Each worker makes one
 call at a time, and the run knows which. So a worker that dies takes one call with it and no other, and a call whose

@@ -18,8 +18,8 @@ from headrace.graph.dag import Program
 from headrace.graph.values import is_count, shown
 
 if TYPE_CHECKING:
-    from headrace.drivers.far import FarRun
-    from headrace.drivers.ray import Cluster
+    from headrace.drivers.places.far import FarRun
+    from headrace.drivers.places.ray import Cluster
     from headrace.dsl.autowire import WiredPipeline
     from headrace.dsl.stream import Stream
     from headrace.engine.events import Observer
@@ -167,7 +167,7 @@ class RayRunner:
 
     def _connected(self) -> Cluster:
         if self._cluster is None:
-            from headrace.drivers.ray import Cluster
+            from headrace.drivers.places.ray import Cluster
 
             self._cluster = Cluster(self.address, self.runtime_env, self.options)
         self._cluster.keeps = self._keeps

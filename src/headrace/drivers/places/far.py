@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from headrace.drivers.asking import Answers
-from headrace.drivers.far_report import added_up, at_end
-from headrace.drivers.keeper import Keeper
-from headrace.drivers.locked import locked
-from headrace.drivers.messages import Codec, Crew, Final, News, Parked, Peer, Task
+from headrace.drivers.places.asking import Answers
+from headrace.drivers.places.keeper import Keeper
+from headrace.drivers.places.locked import locked
+from headrace.drivers.places.messages import Codec, Crew, Final, News, Parked, Peer, Task
+from headrace.drivers.places.report import added_up, at_end
+from headrace.drivers.places.section_hub import SectionHub, Wire
 from headrace.drivers.runner import Told, iterate_told, told_result
-from headrace.drivers.section_hub import SectionHub, Wire
 from headrace.engine.kept import limits_of
 from headrace.engine.observers import Observers
 from headrace.engine.outcome import Ended, Failed, Failures, is_close

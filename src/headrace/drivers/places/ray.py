@@ -26,11 +26,11 @@ from typing import TYPE_CHECKING, Any
 import ray  # pyright: ignore[reportMissingImports]  # an extra, which the checks do not install
 from ray.exceptions import GetTimeoutError, RayActorError  # pyright: ignore[reportMissingImports]
 
-from headrace.drivers.far import FarRun
-from headrace.drivers.messages import Crew, Reply
-from headrace.drivers.parcels import Parcels
-from headrace.drivers.place import Place
-from headrace.drivers.ray_workers import RayProcess, calling, crews, needed, reason
+from headrace.drivers.places.far import FarRun
+from headrace.drivers.places.messages import Crew, Reply
+from headrace.drivers.places.parcels import Parcels
+from headrace.drivers.places.place import Place
+from headrace.drivers.places.ray_workers import RayProcess, calling, crews, needed, reason
 from headrace.engine.events import Observer
 from headrace.engine.observers import Observers
 from headrace.engine.stopwatch import Detail

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent
 
-from headrace.drivers.messages import Codec, Parked, Peer, Reply
+from headrace.drivers.places.messages import Codec, Parked, Peer, Reply
 from headrace.drivers.sync import Hub, Mail, ThreadMail, nothing
 from headrace.engine.outcome import Ended, Failed
 from headrace.graph.sections import Link

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from headrace.drivers.locked import edges_from
+from headrace.drivers.places.locked import edges_from
 from headrace.engine.deadlock import Link as Place
 from headrace.engine.report import EdgeReport, NodeReport, Report
 from headrace.engine.snapshot import NodeSnapshot

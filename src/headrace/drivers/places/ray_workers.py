@@ -21,7 +21,7 @@ from typing import Any
 import ray  # pyright: ignore[reportMissingImports]  # an extra, which the checks do not install
 from ray.exceptions import GetTimeoutError, RayActorError  # pyright: ignore[reportMissingImports]
 
-from headrace.drivers.messages import Crew
+from headrace.drivers.places.messages import Crew
 from headrace.drivers.worker import Order, function_of, reply_of
 from headrace.errors import WorkerError
 from headrace.graph.dag import Node

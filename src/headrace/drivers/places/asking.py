@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from headrace.drivers.messages import Codec, Question
+from headrace.drivers.places.messages import Codec, Question
 from headrace.engine.events import EVENTS, CallStarted, DeadlockFound, RunEnded, RunStarted, StepStarted
 from headrace.engine.log import log
 from headrace.engine.observers import Observers

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from headrace.drivers.asking import FarStore, Questions
-from headrace.drivers.messages import Codec, Final, News, Parked, Peer, Question, Reply, Task
-from headrace.drivers.section_hub import SectionHub, Wire
+from headrace.drivers.places.asking import FarStore, Questions
+from headrace.drivers.places.messages import Codec, Final, News, Parked, Peer, Question, Reply, Task
+from headrace.drivers.places.section_hub import SectionHub, Wire
 from headrace.engine.events import Event
 from headrace.engine.kept import Asking, Told
 from headrace.engine.live import Look
