@@ -12,7 +12,7 @@ import pytest
 
 from headrace import AsyncRunner, SyncRunner, step
 from headrace.drivers.clock import RealClock, Timers
-from headrace.drivers.sync import Hub
+from headrace.drivers.sync import Hub, ThreadMail, nothing
 from headrace.testing import ScriptedClock
 
 DAY = 24 * 3600.0
@@ -263,3 +263,16 @@ def test_who_gives_way_does_what_is_due() -> None:
     clock.advance(1)
     assert hub.give_way()
     assert log == ["due"]
+
+
+def test_waiting_for_a_moment_ends() -> None:
+    """A queue of CPython 3.11 and 3.12 alone fails this: on a busy machine, or after some thousand times."""
+
+    def wait() -> None:
+        for _ in range(5_000):
+            assert ThreadMail().within(1e-6) is nothing
+
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
+    waiting.join(timeout=30)
+    assert not waiting.is_alive()

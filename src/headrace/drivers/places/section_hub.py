@@ -32,16 +32,28 @@ class _IdleMail(ThreadMail):
 
     hub: SectionHub
 
-    def get(self, *args: Any, **kwargs: Any) -> Callable[[], None]:
+    def get(self, *_: Any, **__: Any) -> Callable[[], None]:
+        if self._is_idle():
+            if self.hub.ready:
+                return nothing
+            if self.hub.waits_for_others:
+                return self._parked()
+        return super().get()
+
+    def within(self, seconds: float) -> Callable[[], None]:
+        return nothing if self._is_idle() and self.hub.ready else super().within(seconds)
+
+    def _is_idle(self) -> bool:
+        """Whether there is no message; then the section says what there is to say."""
         if not self.empty() or self.hub.closing:
-            return super().get(*args, **kwargs)
+            return False
         self.hub.idle()
-        if self.hub.ready:
-            return nothing
-        if not self.hub.waits_for_others:
-            return super().get(*args, **kwargs)
+        return True
+
+    def _parked(self) -> Callable[[], None]:
+        """The next message; the section says that nothing can go on if it does not come at once."""
         try:
-            return super().get(timeout=STILL)
+            return self.timed(STILL)
         except Empty:
             self.hub.park()
             letter: Callable[[], None] = super().get()
