@@ -152,7 +152,7 @@ class Asking:
     """
 
     def __init__(self, keys: Iterable[str], send: Callable[[Told], None]) -> None:
-        self.keys = frozenset(keys)
+        self.keys: frozenset[str] = frozenset(keys)
         self.send = send
         self.lock: threading.Lock = threading.Lock()
         self.numbers: itertools.count[int] = itertools.count(1)
