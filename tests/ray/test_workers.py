@@ -198,3 +198,19 @@ def test_options_of_a_step_are_those_of_its_workers(runner: RayRunner) -> None:
     both = RayRunner(options={"where": {"num_cpus": 2}})
     work = step("where", fn=where, executor="process", max_in_flight=8)
     assert len({pid for _, pid in both.execute(numbers | work, 50).result}) == 1
+
+
+def cpus(number: int) -> float:
+    import ray
+
+    held: float = ray.get_runtime_context().get_assigned_resources().get("CPU", 0.0)
+    return held
+
+
+@pytest.mark.usefixtures("runner")  # which has started Ray
+def test_actor_that_is_kept_for_a_step_with_workers_is_not_taken_where_it_has_none() -> None:
+    """It does without what the options ask for, which its workers have."""
+    with RayRunner("local", options={"work": {"num_cpus": 1}}) as keeping:
+        for executor in ("process", "inline"):
+            work: Any = step("work", fn=cpus, executor=executor)
+            assert [*keeping.execute(numbers | work, 3).result] == [1.0] * 3

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from struct import Struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ray  # pyright: ignore[reportMissingImports]  # an extra, which the checks do not install
 from ray.exceptions import GetTimeoutError, RayActorError  # pyright: ignore[reportMissingImports]
@@ -47,6 +47,19 @@ PATIENCE = 10.0  # seconds that an actor has to stop when its run ends, before i
 SPARE = 8  # calls to an actor at once, beside open requests
 
 Options = Mapping[str, Mapping[str, Any]]
+
+
+class Kind(NamedTuple):
+    """What an actor must have in common with another section to run that, too."""
+
+    place: str | None
+    has_workers: bool
+    calls: int  # at once
+
+
+def _kind(part: Section) -> Kind:
+    calls = 1 << (SPARE + len(part.feeds)).bit_length()  # so that an actor fits other sections, too
+    return Kind(part.place, any(calling(part)), calls)
 
 
 class Actor:
@@ -158,7 +171,7 @@ class Cluster:
         self.options: dict[str, dict[str, Any]] = {step: dict(each) for step, each in options.items()}
         self.keeps: bool = False
         self.began: bool = False
-        self.idle: dict[tuple[str | None, int], list[FarActor]] = {}
+        self.idle: dict[Kind, list[FarActor]] = {}
 
     def connect(self) -> None:
         """Connect to Ray, or start it, unless this program has done so."""
@@ -227,9 +240,7 @@ class Cluster:
         """Ray waits for ever for what the cluster does not have."""
         there = ray.cluster_resources()
         for step, options in self.options.items():
-            wanted = {**options.get("resources", {}), "CPU": options.get("num_cpus", 0)}
-            wanted["GPU"] = options.get("num_gpus", 0)
-            for name, amount in wanted.items():
+            for name, amount in needed(options).items():
                 if amount > there.get(name, 0.0):
                     raise WorkerError(
                         f"step '{step}': needs {amount:g} {name}, got a cluster that has {there.get(name, 0.0):g}; "
@@ -239,42 +250,37 @@ class Cluster:
     def _left(self, parts: Sequence[Section]) -> dict[str, float]:
         """What actors leave of the cluster to workers: those of these sections, and those that are kept."""
         left = Counter(ray.cluster_resources())
-        for part in parts:
-            left.subtract(needed(self._options_of(part)))
-        for (place, _), actors in self.idle.items():
-            for _ in actors:
-                left.subtract(needed(self.options.get(place or "", {})))
+        kept = (kind for kind, actors in self.idle.items() for _ in actors)
+        for kind in (*map(_kind, parts), *kept):
+            left.subtract(needed(self._options_of(kind)))
         return dict(left)
 
-    def _options_of(self, part: Section) -> dict[str, Any]:
-        """Those of the section's actor. If it has workers, they have what the runner was given for its step."""
-        options = self.options.get(part.place or "", {})
-        if any(calling(part)):
+    def _options_of(self, kind: Kind) -> dict[str, Any]:
+        """Those of an actor. If it has workers, they have what the runner was given for its step."""
+        options = self.options.get(kind.place or "", {})
+        if kind.has_workers:
             options = {name: value for name, value in options.items() if name == "runtime_env"}
         return {"num_cpus": 0, **options}
 
     def _actor(self, part: Section) -> FarActor:
-        concurrency = SPARE + len(part.feeds)
-        concurrency = 1 << concurrency.bit_length()  # so that an actor fits other sections, too
-        step = _title(part)
-        waiting = self.idle.get((part.place, concurrency))
+        step, kind = _title(part), _kind(part)
+        waiting = self.idle.get(kind)
         if waiting:
             actor = waiting.pop()
             actor.step = step
             return actor
-        options = self._options_of(part)
+        options = self._options_of(kind)
         if self.runtime_env and not self.began:
             options.setdefault("runtime_env", self.runtime_env)
         made: Any = ray.remote(Actor)
-        handle = made.options(max_concurrency=concurrency, max_restarts=0, max_task_retries=0, **options).remote()
+        handle = made.options(max_concurrency=kind.calls, max_restarts=0, max_task_retries=0, **options).remote()
         return FarActor(handle, step)
 
     def _give_back(self, run: FarRun, actors: Sequence[FarActor]) -> None:
         whole = len(run.finals) == len(actors)  # and nobody was killed or lost
         for part, actor in zip(run.parts, actors, strict=True):
             if self.keeps and whole:
-                concurrency = 1 << (SPARE + len(part.feeds)).bit_length()
-                self.idle.setdefault((part.place, concurrency), []).append(actor)
+                self.idle.setdefault(_kind(part), []).append(actor)
             else:
                 actor.kill()
 

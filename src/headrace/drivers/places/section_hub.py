@@ -32,13 +32,13 @@ class _IdleMail(ThreadMail):
 
     hub: SectionHub
 
-    def get(self, *_: Any, **__: Any) -> Callable[[], None]:
-        if self._is_idle():
+    def get(self, block: bool = True, timeout: float | None = None) -> Callable[[], None]:
+        if block and timeout is None and self._is_idle():
             if self.hub.ready:
                 return nothing
             if self.hub.waits_for_others:
                 return self._parked()
-        return super().get()
+        return super().get(block, timeout)
 
     def within(self, seconds: float) -> Callable[[], None]:
         return nothing if self._is_idle() and self.hub.ready else super().within(seconds)
