@@ -96,17 +96,12 @@ def _name(flag: str) -> str:
 class Job(NamedTuple):
     """One run: what it runs, what with, who hears of it, and where its results go."""
 
-    flow: AnyFlow
-    arguments: Mapping[str, Any]  # by the ids of nodes
+    program: Program
+    arguments: Mapping[str, Any]
     checkpoints: Checkpoints | None
     observers: Sequence[Observer]
     detail: Detail
     write: Write
-
-    @property
-    def program(self) -> Program:
-        """The compiled pipeline."""
-        return self.flow._program
 
     @property
     def streams(self) -> bool:
@@ -138,8 +133,7 @@ def _run(target: str, flags: Sequence[str], store: Path | None = None) -> None:
             watching = Watching.of(running.progress, running.report, target)
         write = stack.enter_context(results(raw=running.raw, progress=running.progress))
         observers = [stack.enter_context(_report_so_far()), *watching.observers()]
-        job = Job(flow, arguments, checkpoints, observers, watching.detail, write)
-        RUNNERS[running.runner](job)
+        RUNNERS[running.runner](Job(flow._program, arguments, checkpoints, observers, watching.detail, write))
 
 
 def _set(flow: AnyFlow, given: Sequence[str]) -> AnyFlow:
@@ -152,22 +146,22 @@ def _set(flow: AnyFlow, given: Sequence[str]) -> AnyFlow:
 
 
 def _run_sync(job: Job) -> None:
-    _, arguments, checkpoints, observers, detail, write = job
+    program, arguments, checkpoints, observers, detail, write = job
     if not job.streams:
-        job.write_value(runner.observed(job.program, arguments, observers, None, checkpoints, detail)[0])
+        job.write_value(runner.observed(program, arguments, observers, None, checkpoints, detail)[0])
         return
-    items_of = runner.iterate(job.program, arguments, None, checkpoints, observers, detail)
+    items_of = runner.iterate(program, arguments, None, checkpoints, observers, detail)
     with Items(items_of) as items:
         for item in items:
             write(item)
 
 
 async def _run_async(job: Job) -> None:
-    _, arguments, checkpoints, observers, detail, write = job
+    program, arguments, checkpoints, observers, detail, write = job
     if not job.streams:
-        job.write_value((await aio.observed(job.program, arguments, observers, None, checkpoints, detail))[0])
+        job.write_value((await aio.observed(program, arguments, observers, None, checkpoints, detail))[0])
         return
-    items_of = aio.iterate(job.program, arguments, None, checkpoints, observers, detail)
+    items_of = aio.iterate(program, arguments, None, checkpoints, observers, detail)
     async with AsyncItems(items_of) as items:
         async for item in items:
             write(item)
@@ -176,10 +170,10 @@ async def _run_async(job: Job) -> None:
 def _run_on_ray(job: Job) -> None:
     from headrace.drivers.places.ray import Cluster
 
-    _, arguments, checkpoints, observers, detail, write = job
+    program, arguments, checkpoints, observers, detail, write = job
     with (
         closing(Cluster(os.environ.get("RAY_ADDRESS", "local"), None, {})) as cluster,
-        cluster.run(job.program, arguments, observers, checkpoints, detail) as run,
+        cluster.run(program, arguments, observers, checkpoints, detail) as run,
     ):
         if not job.streams:
             job.write_value(run.observed()[0])
